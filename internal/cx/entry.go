@@ -1,0 +1,100 @@
+package cx
+
+import (
+	"math/bits"
+	"strconv"
+)
+
+// Position is a place in the journal: the record's stream sequence and the
+// entry's index in it. Positions order all that ever happened.
+type Position uint64
+
+const indexBits = 16
+
+// MaxEntries is how many entries one record may hold.
+const MaxEntries = 1 << indexBits
+
+// At joins a record's sequence (below 2^48) and an entry's index.
+func At(sequence uint64, index int) Position {
+	return Position(sequence<<indexBits | uint64(index))
+}
+
+// Sequence returns the record's stream sequence.
+func (p Position) Sequence() uint64 { return uint64(p >> indexBits) }
+
+// Index returns the entry's index in its record.
+func (p Position) Index() int { return int(p & (MaxEntries - 1)) }
+
+// String gives "sequence.index".
+func (p Position) String() string {
+	return strconv.FormatUint(p.Sequence(), 10) + "." + strconv.Itoa(p.Index())
+}
+
+// EntryKind says what a journal entry holds. The journal keeps external inputs
+// only; what the machine derives from them is never appended.
+type EntryKind uint8
+
+// The kinds of entry. The numbers are part of the format and never change.
+const (
+	EntryEvent       EntryKind = 1 // AppendEvent
+	EntryTick        EntryKind = 2 // empty: log time is the record's
+	EntryDefinitions EntryKind = 3 // a published set of definitions
+	EntryCommand     EntryKind = 4 // an operator's command
+)
+
+// Entry is one journal entry.
+type Entry struct {
+	Kind    EntryKind
+	Payload []byte
+}
+
+// mix is a bijection on 64 bits (the finaliser of splitmix64, Steele et al.
+// 2014) that scatters neighbouring numbers.
+func mix(x uint64) uint64 {
+	x ^= x >> 30
+	x *= 0xbf58476d1ce4e5b9
+	x ^= x >> 27
+	x *= 0x94d049bb133111eb
+	return x ^ x>>31
+}
+
+// unmix inverts mix.
+func unmix(x uint64) uint64 {
+	x ^= x>>31 ^ x>>62
+	x *= 0x319642b2d24d8ec3
+	x ^= x>>27 ^ x>>54
+	x *= 0x96de1b173f119089
+	return x ^ x>>30 ^ x>>60
+}
+
+// Hash returns a 64-bit hash of s, the same on every machine and version
+// (FNV-1a, then mixed). It is not secure against chosen input.
+func Hash(parts ...string) uint64 {
+	h := uint64(14695981039346656037)
+	for _, s := range parts {
+		for i := range len(s) {
+			h = (h ^ uint64(s[i])) * 1099511628211
+		}
+		h = (h ^ 0xff) * 1099511628211
+	}
+	return mix(h)
+}
+
+// HashKey is a 128-bit hash for exact-enough look-up of long keys.
+type HashKey [2]uint64
+
+// Hash128 hashes parts twice, independently.
+func Hash128(parts ...string) HashKey {
+	h, g := uint64(14695981039346656037), uint64(0x9e3779b97f4a7c15)
+	for _, s := range parts {
+		for i := range len(s) {
+			c := uint64(s[i])
+			h = (h ^ c) * 1099511628211
+			g = bits.RotateLeft64(g, 23) ^ c*0xc2b2ae3d27d4eb4f
+			g *= 0x165667b19e3779f9
+		}
+		h = (h ^ 0xff) * 1099511628211
+		g = mix(g ^ uint64(len(s)))
+	}
+	return HashKey{mix(h), mix(g)}
+}
