@@ -167,3 +167,33 @@ func (c *Customer) Trait(name string) Value {
 func (c *Customer) InSession(now Instant) bool {
 	return c.Session.Start != 0 && now < c.Session.End+SessionGap
 }
+
+// Change says what one step altered in a customer, so that only the rules that
+// depend on it are looked at again.
+type Change struct {
+	Slots   []uint64 // bit i: the statistic with slot i may have another value
+	Traits  []string // names of traits that changed
+	Session bool     // a session started or ended
+	Consent bool
+	Links   bool // identities were added or a merge took place
+	All     bool // everything may have changed: look at every rule
+}
+
+// Touch marks a statistic slot as changed.
+func (c *Change) Touch(slot int) {
+	for slot>>6 >= len(c.Slots) {
+		c.Slots = append(c.Slots, 0)
+	}
+	c.Slots[slot>>6] |= 1 << (slot & 63)
+}
+
+// Touched reports whether the statistic slot is marked.
+func (c *Change) Touched(slot int) bool {
+	return c.All || slot>>6 < len(c.Slots) && c.Slots[slot>>6]&(1<<(slot&63)) != 0
+}
+
+// Reset forgets everything, keeping the memory.
+func (c *Change) Reset() {
+	clear(c.Slots)
+	*c = Change{Slots: c.Slots[:0], Traits: c.Traits[:0]}
+}

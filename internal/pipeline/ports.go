@@ -1,0 +1,161 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// Store keeps checkpoints of the machine's state. It is used by one pipeline at
+// a time; Customers and SeenAt may be called concurrently with Checkpoint and
+// see either the state before it or the state after it.
+type Store interface {
+	// Recover takes a new epoch, which fences off any earlier user of the store,
+	// and returns the header of the last committed checkpoint; its Position is 0
+	// when there is none.
+	Recover(ctx context.Context) (Recovery, error)
+	// Checkpoint commits c in one transaction. It fails with kind Conflict, and
+	// changes nothing, unless c.Epoch is the epoch of the last Recover and
+	// c.Previous is the position of the last committed checkpoint.
+	Checkpoint(ctx context.Context, c *Checkpoint) error
+	// Customers calls found for each stored customer among ids, in any order; ids
+	// without a row are passed over. blob is valid during the call only.
+	Customers(ctx context.Context, ids []cx.CustomerID, found func(id cx.CustomerID, blob []byte) error) error
+	// EachCustomer calls found for every stored customer in order of id.
+	EachCustomer(ctx context.Context, found func(id cx.CustomerID, blob []byte) error) error
+	// EachIdentity calls found for every stored identity, in any order.
+	EachIdentity(ctx context.Context, found func(IdentityRow) error) error
+	// EachMerged calls found for every customer that was merged into another.
+	EachMerged(ctx context.Context, found func(loser, winner cx.CustomerID) error) error
+	// EachDue calls found with the earliest due time of every stored customer that
+	// has one.
+	EachDue(ctx context.Context, found func(id cx.CustomerID, due cx.Instant) error) error
+	// SeenAt returns when a message of a customer was received, in seconds since
+	// 1970, if its mark was spilled to the store; ok is false when it was not.
+	SeenAt(ctx context.Context, id cx.CustomerID, message uint64) (at uint32, ok bool, err error)
+}
+
+// Recovery is where a restarted machine goes on from.
+type Recovery struct {
+	Epoch    uint64
+	Position cx.Position // everything up to and including this entry is in the state
+	Time     cx.Instant  // log time of that entry
+	Shared   []byte      // the state shared between customers, as the checkpoint gave it
+}
+
+// Checkpoint is a consistent cut of the machine's state at a tick: what changed
+// since the previous one.
+type Checkpoint struct {
+	Epoch      uint64
+	Previous   cx.Position
+	Position   cx.Position
+	Time       cx.Instant
+	Shared     []byte
+	Customers  []CustomerRow   // sorted by id
+	Gone       []cx.CustomerID // rows to delete: losers of merges
+	Identities []IdentityRow
+	Merged     [][2]cx.CustomerID // loser, winner
+	Spilled    []SpillRow
+	SpillFloor uint32 // spilled marks received before this second may be dropped
+}
+
+// CustomerRow is one customer, encoded. Due is the earliest due time of its
+// timers, 0 when it has none.
+type CustomerRow struct {
+	ID        cx.CustomerID
+	Workspace cx.Workspace
+	Due       cx.Instant
+	Blob      []byte
+}
+
+// IdentityRow links an identity to a customer. A row with the same workspace,
+// namespace and value replaces the earlier one.
+type IdentityRow struct {
+	Workspace cx.Workspace
+	Identity  cx.Identity
+	Customer  cx.CustomerID
+}
+
+// SpillRow is the mark of a received message that no longer fits in memory.
+type SpillRow struct {
+	Customer cx.CustomerID
+	Message  uint64
+	At       uint32 // seconds since 1970
+}
+
+// Warehouse takes the rows for analysis, exactly once.
+type Warehouse interface {
+	// Position returns the position up to which rows are stored, 0 for none.
+	Position(ctx context.Context) (cx.Position, error)
+	// Append stores the rows and the batch's position in one transaction.
+	Append(ctx context.Context, b *Batch) error
+}
+
+// Batch is what the machine put out since the last one, in order of position.
+// Upto is the position of the tick that closed it. Rows at or below the
+// warehouse's position have been left out already.
+type Batch struct {
+	Upto      cx.Position
+	Events    []EventRow
+	Decisions []DecisionRow
+	Exposures []ExposureRow
+	Moves     []SegmentRow
+	Merges    []MergeRow
+}
+
+// EventRow is one folded event; duplicates are not rows.
+type EventRow struct {
+	Position cx.Position
+	At       cx.Instant // log time
+	Customer cx.CustomerID
+	Session  uint32 // number of the customer's session, 0 for none
+	Late     bool
+	Event    cx.Event // aliases the journal record, which stays alive with it
+}
+
+// DecisionRow is one decision with what is needed to explain it again.
+type DecisionRow struct {
+	ID          cx.DecisionID
+	Position    cx.Position
+	At          cx.Instant
+	Workspace   cx.Workspace
+	Customer    cx.CustomerID
+	Event       cx.EventName
+	Definitions uint64
+	Winners     []cx.Treatment
+	Trace       []byte // decide.PackTrace
+	Input       []byte // what Explain needs to decide again
+}
+
+// ExposureRow is one report of what became of a treatment.
+type ExposureRow struct {
+	Position  cx.Position
+	At        cx.Instant
+	Workspace cx.Workspace
+	Customer  cx.CustomerID
+	Decision  cx.DecisionID
+	Action    string
+	Place     string
+	Fate      cx.AttentionState
+}
+
+// SegmentRow says that a customer entered or left a segment.
+type SegmentRow struct {
+	Position  cx.Position
+	At        cx.Instant
+	Workspace cx.Workspace
+	Customer  cx.CustomerID
+	Segment   string
+	Entered   bool
+	ByTime    bool // by a timer, not by an event
+}
+
+// MergeRow says that two customers turned out to be one.
+type MergeRow struct {
+	Position  cx.Position
+	At        cx.Instant
+	Workspace cx.Workspace
+	Winner    cx.CustomerID
+	Loser     cx.CustomerID
+	Reason    string // namespace and call that linked them
+}
