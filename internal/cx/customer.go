@@ -19,6 +19,7 @@ type Customer struct {
 	Stats    []byte      // statistics, packed; package profile reads and writes them
 	Seen     []Seen      // message ids of the last 24 hours, oldest first
 	Segments []uint64    // bit i: is in the segment with slot i; no trailing zero words
+	Judged   uint64      // sequence of the published set that Segments was last evaluated against
 	Ledger   []Attention // what we said to this person, oldest first
 	Timers   []Timer     // by due time, then kind, then reference
 

@@ -16,7 +16,8 @@ type Store interface {
 	Recover(ctx context.Context) (Recovery, error)
 	// Checkpoint commits c in one transaction. It fails with kind Conflict, and
 	// changes nothing, unless c.Epoch is the epoch of the last Recover and
-	// c.Previous is the position of the last committed checkpoint.
+	// c.Previous is the position of the last committed checkpoint. Spilled marks
+	// of a merged loser become its winner's.
 	Checkpoint(ctx context.Context, c *Checkpoint) error
 	// Customers calls found for each stored customer among ids, in any order; ids
 	// without a row are passed over. blob is valid during the call only.
