@@ -21,6 +21,7 @@ type Customer struct {
 	Segments []uint64    // bit i: is in the segment with slot i; no trailing zero words
 	Judged   uint64      // sequence of the published set that Segments was last evaluated against
 	Ledger   []Attention // what we said to this person, oldest first
+	Tallies  []Tally     // counts of lines that left the ledger, by action
 	Timers   []Timer     // by due time, then kind, then reference
 
 	Rate Rate // how fast events come, to notice a flood

@@ -22,8 +22,13 @@ func ParseDecisionID(s string) (DecisionID, bool) {
 // Propensity is the probability, 0 to 1, that the person responds.
 type Propensity float64
 
-// Gate is what stopped a candidate. The numbers are part of the format; they
-// are in the order in which the gates are tried.
+// Prior is what is believed of an action's propensity before anybody was asked:
+// its mean, worth as many observations as Weight says. The zero Prior stands
+// for one observation at a half.
+type Prior struct{ Mean, Weight float64 }
+
+// Gate is what stopped a candidate. The numbers are part of the format and not
+// the order in which the gates are tried: that is package decide's.
 type Gate uint8
 
 // The gates.
