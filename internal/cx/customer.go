@@ -99,6 +99,16 @@ const (
 	Withdrawn AttentionState = 6 // taken back because it no longer applies; counts if it was seen
 )
 
+var attentionNames = [...]string{"", "reserved", "shown", "clicked", "dismissed", "released", "withdrawn"}
+
+// String names the state in snake_case.
+func (s AttentionState) String() string {
+	if int(s) < len(attentionNames) {
+		return attentionNames[s]
+	}
+	return "unknown"
+}
+
 // Attention is one line of the ledger of attention: one treatment decided for a
 // customer and its fate. Caps count lines in state Reserved, Shown, Clicked,
 // Dismissed, and Withdrawn ones with a ShownAt.

@@ -3,6 +3,7 @@ package cx
 import (
 	"math/bits"
 	"strconv"
+	"strings"
 )
 
 // Position is a place in the journal: the record's stream sequence and the
@@ -28,6 +29,17 @@ func (p Position) Index() int { return int(p & (MaxEntries - 1)) }
 // String gives "sequence.index".
 func (p Position) String() string {
 	return strconv.FormatUint(p.Sequence(), 10) + "." + strconv.Itoa(p.Index())
+}
+
+// ParsePosition reads what String wrote.
+func ParsePosition(s string) (Position, bool) {
+	before, after, ok := strings.Cut(s, ".")
+	sequence, err := strconv.ParseUint(before, 10, 64-indexBits)
+	index, err2 := strconv.ParseUint(after, 10, indexBits)
+	if !ok || err != nil || err2 != nil || At(sequence, int(index)).String() != s {
+		return 0, false
+	}
+	return At(sequence, int(index)), true
 }
 
 // EntryKind says what a journal entry holds. The journal keeps external inputs

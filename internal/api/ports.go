@@ -1,0 +1,64 @@
+package api
+
+import (
+	"context"
+
+	"github.com/kikubari/kikubari/internal/access"
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// Customers answers what is known of the customers of one workspace now. It is
+// safe for concurrent use.
+type Customers interface {
+	// Recent returns up to n customers, the one seen last first.
+	Recent(ctx context.Context, w cx.Workspace, n int) ([]CustomerSummary, error)
+	// Customer returns one customer, the winner when id was merged into another;
+	// kind NotFound when the workspace has none of that id.
+	Customer(ctx context.Context, w cx.Workspace, id cx.CustomerID) (Customer, error)
+}
+
+// History answers what happened. It is safe for concurrent use.
+type History interface {
+	// Story returns up to limit things that happened to a customer at positions
+	// below before, newest first; before 0 begins at the newest. Customers that
+	// were merged into it are included.
+	Story(ctx context.Context, w cx.Workspace, id cx.CustomerID, before cx.Position, limit int) ([]StoryItem, error)
+	// Decision returns one decision with its trace; kind NotFound when the
+	// workspace has none of that id.
+	Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID) (Decision, error)
+	// Query runs one read-only statement over the rows of workspace w, of all
+	// workspaces when w is access.Everywhere, within the program's limits of
+	// time, memory and size. A statement that is wrong or not allowed has kind
+	// Invalid.
+	Query(ctx context.Context, w cx.Workspace, query string) (Table, error)
+}
+
+// Publisher puts definitions in force. It is safe for concurrent use.
+type Publisher interface {
+	// Publish checks the whole set and puts it in force at one position, or
+	// changes nothing. Wrong definitions have kind Invalid and Details() with
+	// one line for each fault: file, line and what to do.
+	Publish(ctx context.Context, p Publication) (Published, error)
+	// Versions returns up to limit published sets of workspace w, newest first.
+	Versions(ctx context.Context, w cx.Workspace, limit int) ([]Published, error)
+}
+
+// Publication is a set of definitions to be put in force.
+type Publication struct {
+	Workspace cx.Workspace
+	Files     []File
+	Who       cx.KeyID
+	Why       string
+	At        cx.Instant
+}
+
+// Health answers how the program is, from memory, without waiting for anything.
+type Health interface {
+	Health() Condition
+}
+
+// KeyringReloader is told that workspaces or keys changed. access.Keyring does
+// it with its Store.
+type KeyringReloader interface {
+	Reload(ctx context.Context, s access.Store) error
+}

@@ -1,0 +1,216 @@
+package api
+
+import (
+	"encoding/json"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// Time is an instant as RFC 3339 text in UTC with microseconds; "" when not
+// known.
+type Time string
+
+// TimeOf writes i.
+func TimeOf(i cx.Instant) Time { return Time(i.String()) }
+
+// Raw is any JSON value, passed on as it is.
+type Raw = json.RawMessage
+
+// Identity is a name by which a customer is known.
+type Identity struct {
+	Namespace string `json:"namespace" enum:"user_id,claimed_user_id,line_user_id,mail,phone,anonymous_id"`
+	Value     string `json:"value"`
+}
+
+// Visit is a customer's running or last session.
+type Visit struct {
+	Number  uint32 `json:"number" doc:"1 for the customer's first session"`
+	Events  uint32 `json:"events"`
+	Start   Time   `json:"start"`
+	Running bool   `json:"running"`
+}
+
+// CustomerSummary is one line of the list of customers.
+type CustomerSummary struct {
+	ID         string     `json:"id"`
+	LastSeen   Time       `json:"last_seen"`
+	Identities []Identity `json:"identities"`
+	Segments   []string   `json:"segments"`
+	Session    Visit      `json:"session"`
+	LastEvent  string     `json:"last_event,omitempty"`
+}
+
+// Customer is all that is known of one customer now.
+type Customer struct {
+	CustomerSummary
+	CreatedAt  Time        `json:"created_at"`
+	Traits     []Trait     `json:"traits"`
+	Consent    []Grant     `json:"consent"`
+	Statistics []Statistic `json:"statistics"`
+	Ledger     []Attention `json:"ledger" doc:"What was said to this person, oldest first"`
+}
+
+// Trait is one fact kept about a customer.
+type Trait struct {
+	Name  string `json:"name"`
+	Value any    `json:"value"`
+	At    Time   `json:"at"`
+}
+
+// Grant is one answer to one question of consent.
+type Grant struct {
+	Purpose string `json:"purpose"`
+	Channel string `json:"channel,omitempty" doc:"Empty for every channel"`
+	Allowed bool   `json:"allowed"`
+	At      Time   `json:"at"`
+}
+
+// Statistic is one statistic, named the way a rule calls it, and its value now.
+type Statistic struct {
+	Statistic string `json:"statistic" example:"count(\"Product Viewed\", \"7d\")"`
+	Value     any    `json:"value"`
+}
+
+// Attention is one line of the ledger of attention.
+type Attention struct {
+	Decision string `json:"decision"`
+	Action   string `json:"action"`
+	Place    string `json:"place"`
+	State    string `json:"state" enum:"reserved,shown,clicked,dismissed,released,withdrawn"`
+	At       Time   `json:"at"`
+	ShownAt  Time   `json:"shown_at,omitempty"`
+}
+
+// StoryItem is one thing that happened to a customer. Which fields are set
+// depends on the kind.
+type StoryItem struct {
+	Kind     string `json:"kind" enum:"event,decision,exposure,segment,merge"`
+	At       Time   `json:"at"`
+	Position string `json:"position" doc:"Give the last one as before= to read on"`
+
+	Name       string   `json:"name,omitempty" doc:"event: its name"`
+	Type       string   `json:"type,omitempty" doc:"event: track, page …"`
+	Session    uint32   `json:"session,omitempty" doc:"event: number of the session"`
+	Late       bool     `json:"late,omitempty" doc:"event: came more than five minutes late"`
+	Properties Raw      `json:"properties,omitempty" doc:"event"`
+	Decision   string   `json:"decision,omitempty" doc:"decision, exposure: the decision's id"`
+	Winners    []Winner `json:"winners,omitempty" doc:"decision: what was said"`
+	Action     string   `json:"action,omitempty" doc:"exposure"`
+	Place      string   `json:"place,omitempty" doc:"exposure"`
+	Fate       string   `json:"fate,omitempty" doc:"exposure: shown, clicked, dismissed …"`
+	Segment    string   `json:"segment,omitempty" doc:"segment: its name"`
+	Entered    bool     `json:"entered,omitempty" doc:"segment: entered, otherwise left"`
+	ByTime     bool     `json:"by_time,omitempty" doc:"segment: by time alone"`
+	Other      string   `json:"other,omitempty" doc:"merge: the customer that was joined to this one"`
+	Reason     string   `json:"reason,omitempty" doc:"merge: what linked them"`
+}
+
+// Winner is an action that won a place.
+type Winner struct {
+	Action string `json:"action"`
+	Place  string `json:"place"`
+}
+
+// Candidate is one action on offer and what became of it.
+type Candidate struct {
+	Action     string  `json:"action"`
+	Gate       string  `json:"gate" doc:"What stopped it; passed when nothing did"`
+	Number     float64 `json:"number" doc:"The number the gate saw"`
+	Won        bool    `json:"won"`
+	Propensity float64 `json:"propensity"`
+	Context    float64 `json:"context"`
+	Value      float64 `json:"value"`
+	Lever      float64 `json:"lever"`
+	Score      float64 `json:"score" doc:"propensity × context × value × lever"`
+}
+
+// Decision is the answer to "what now?" for one event, and why.
+type Decision struct {
+	Decision    string      `json:"decision"`
+	Customer    string      `json:"customer"`
+	Event       string      `json:"event"`
+	At          Time        `json:"at"`
+	Definitions uint64      `json:"definitions" doc:"Sequence number of the set that was in force"`
+	Engine      string      `json:"engine" doc:"Version of the code that decided"`
+	Winners     []Winner    `json:"winners"`
+	Candidates  []Candidate `json:"candidates"`
+	Explain     Raw         `json:"explain,omitempty" doc:"The same decision made again from what was stored"`
+}
+
+// CandidateOf shows c.
+func CandidateOf(c *cx.Candidate) Candidate {
+	return Candidate{
+		Action: c.Action, Gate: c.Gate.String(), Number: c.Number, Won: c.Won,
+		Propensity: float64(c.Propensity), Context: c.Context, Value: c.Value, Lever: c.Lever, Score: c.Score,
+	}
+}
+
+// Table is the answer to a query.
+type Table struct {
+	Columns   []Column `json:"columns"`
+	Rows      [][]any  `json:"rows"`
+	Truncated bool     `json:"truncated" doc:"There were more rows than are given"`
+}
+
+// Column is one column of a Table.
+type Column struct {
+	Name string `json:"name"`
+	Type string `json:"type" example:"VARCHAR"`
+}
+
+// File is one file of definitions.
+type File struct {
+	Name string `json:"name" maxLength:"200" example:"actions.yaml"`
+	Text string `json:"text" maxLength:"1000000" doc:"YAML"`
+}
+
+// Published is one published set of definitions.
+type Published struct {
+	Workspace string   `json:"workspace"`
+	Sequence  uint64   `json:"sequence" doc:"Counts the sets of the workspace"`
+	Position  string   `json:"position" doc:"Where in the journal it comes into force"`
+	At        Time     `json:"at"`
+	Who       string   `json:"who" doc:"Id of the key"`
+	Why       string   `json:"why,omitempty"`
+	Warnings  []string `json:"warnings,omitempty"`
+	Counts    Counts   `json:"counts"`
+}
+
+// Counts says how much is in a set.
+type Counts struct {
+	Segments   int `json:"segments"`
+	Actions    int `json:"actions"`
+	Policies   int `json:"policies"`
+	Statistics int `json:"statistics"`
+}
+
+// Activity is one thing that just happened, for who watches live.
+type Activity struct {
+	Workspace string   `json:"workspace"`
+	Position  string   `json:"position"`
+	Customer  string   `json:"customer"`
+	At        Time     `json:"at"`
+	Name      string   `json:"name"`
+	Session   uint32   `json:"session"`
+	Decision  bool     `json:"decision" doc:"It was answered with a decision"`
+	Entered   []string `json:"entered,omitempty" doc:"Segments entered by it"`
+}
+
+// Condition is how the program is.
+type Condition struct {
+	Ready     bool    `json:"ready"`
+	Reason    string  `json:"reason,omitempty" doc:"Why it is not ready, and what to do"`
+	Version   string  `json:"version"`
+	StartedAt Time    `json:"started_at"`
+	Position  string  `json:"position" doc:"Newest entry that is durable"`
+	Customers int     `json:"customers" doc:"Known customers, over all workspaces"`
+	Stages    []Stage `json:"stages"`
+}
+
+// Stage is how far one stage is behind the journal.
+type Stage struct {
+	Stage    string  `json:"stage" example:"warehouse"`
+	Position string  `json:"position" doc:"Done up to here"`
+	Lag      float64 `json:"lag_seconds"`
+	Stuck    bool    `json:"stuck,omitempty" doc:"So far behind that the program is not ready"`
+}
