@@ -9,6 +9,7 @@ type Customer struct {
 	CreatedAt Instant // log time
 	LastSeen  Instant // event time of the latest active event
 	Flags     CustomerFlags
+	SpilledAt uint32 // with SpillSeen: At of the newest mark that was spilled
 
 	Identities []Identity // by namespace, then value
 	Traits     []Trait    // by name
@@ -66,7 +67,8 @@ type Seen struct {
 type Rate struct {
 	Second uint32 // the second being counted
 	Count  uint16 // events in it
-	Hot    uint8  // how many seconds in a row were above the limit
+	Hot    uint8  // how many seconds in a row, up to the one before Second, were above the limit
+	Quiet  uint8  // how many seconds in a row were at or below it; stops at its need
 }
 
 // TimerKind says what a timer is for. The numbers are part of the format.

@@ -14,6 +14,10 @@ type CustomerID uint64
 // NewCustomerID returns the id of a customer created by the entry at p.
 func NewCustomerID(p Position) CustomerID { return CustomerID(mix(uint64(p))) }
 
+// Position returns the position of the entry that created the customer: the
+// smaller it is, the older the customer.
+func (id CustomerID) Position() Position { return Position(unmix(uint64(id))) }
+
 // Lanes is the number of virtual lanes of a shard; it never changes.
 const Lanes = 64
 
