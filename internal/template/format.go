@@ -38,26 +38,35 @@ func ParseFormat(s string) (Format, bool) {
 // maxRunes is how much of a text value is shown.
 const maxRunes = 200
 
-// format writes v; ok is false when v has nothing that f can show.
-func format(v cx.Value, f Format, l Language, currency cx.Currency) (s string, ok bool) {
-	if f == AsText && v.Kind == cx.Text {
-		s = clean(v.Str())
-		return s, s != ""
+// showable reports whether f can write v: a number that is one, or for text
+// also a text that has something visible in it.
+func showable(v cx.Value, f Format) bool {
+	switch v.Kind {
+	case cx.Number:
+		_, ok := micros(v.Float())
+		return ok
+	case cx.Text:
+		return f == AsText && strings.ContainsFunc(v.Str(), visible)
 	}
-	if v.Kind != cx.Number {
-		return "", false
+	return false
+}
+
+// format writes v; what is not showable becomes "".
+func format(v cx.Value, f Format, l Language, currency cx.Currency) string {
+	if f == AsText && v.Kind == cx.Text {
+		return clean(v.Str())
 	}
 	m, ok := micros(v.Float())
-	if !ok {
-		return "", false
+	if !ok || v.Kind != cx.Number {
+		return ""
 	}
 	switch f {
 	case AsMoney:
-		return money(m, currency, l), true
+		return money(m, currency, l)
 	case AsPercent:
-		return percent(m), true
+		return percent(m)
 	}
-	return grouped(m, 6, true), true
+	return grouped(m, 6, true)
 }
 
 // micros converts to the nearest millionth, which undoes what a float64 lost of
@@ -160,7 +169,7 @@ func clean(s string) string {
 	var b strings.Builder
 	n, space := 0, false
 	for _, r := range s {
-		if unicode.IsSpace(r) || unicode.Is(unicode.Cc, r) || unicode.Is(unicode.Cf, r) {
+		if !visible(r) {
 			space = b.Len() > 0
 			continue
 		}
@@ -174,4 +183,8 @@ func clean(s string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+func visible(r rune) bool {
+	return !unicode.IsSpace(r) && !unicode.Is(unicode.Cc, r) && !unicode.Is(unicode.Cf, r)
 }

@@ -50,22 +50,30 @@ type Message struct {
 	Copies    [3]Copy // by Language
 }
 
-// Fill formats values, one for each variable and in their order, for language
-// l into out, which has the same length. It returns the index of the first
-// variable that has neither a value nor a default, or −1 when all have one.
-func (m *Message) Fill(out []string, values []cx.Value, l Language) (missing int) {
+// Missing returns the index of the first variable that has neither a value that
+// can be shown nor a default, or −1 when all have one. values has one element
+// for each variable, in their order.
+func (m *Message) Missing(values []cx.Value) int {
 	for i := range m.Variables {
 		v := &m.Variables[i]
-		s, ok := format(values[i], v.Format, l, v.Currency)
-		if !ok {
-			s, ok = format(v.Default, v.formatOf(v.Default), l, v.Currency)
-		}
-		if !ok {
+		if !showable(values[i], v.Format) && !showable(v.Default, v.formatOf(v.Default)) {
 			return i
 		}
-		out[i] = s
 	}
 	return -1
+}
+
+// Fill formats values, one for each variable and in their order, for language
+// l into out, which has the same length. What Missing reports stays empty.
+func (m *Message) Fill(out []string, values []cx.Value, l Language) {
+	for i := range m.Variables {
+		v := &m.Variables[i]
+		if showable(values[i], v.Format) {
+			out[i] = format(values[i], v.Format, l, v.Currency)
+		} else {
+			out[i] = format(v.Default, v.formatOf(v.Default), l, v.Currency)
+		}
+	}
 }
 
 // formatOf lets the default of a number be a word: "some", "いくらか".

@@ -1,0 +1,147 @@
+package decide
+
+import (
+	"sort"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/rule"
+	"github.com/kikubari/kikubari/internal/template"
+)
+
+// Action is something we could do, compiled. A nil condition always holds.
+type Action struct {
+	Name    string
+	Purpose cx.Purpose
+	Channel cx.Channel
+	Place   string
+
+	Triggers   []Trigger
+	Eligible   *rule.Program // the person may have it
+	Applicable *rule.Program // it makes sense now
+	Suitable   *rule.Program // it is in the person's interest
+	Caps       Caps
+	Cooldown   cx.Instant // how long it stays away after a dismissal
+	Floor      Floor
+
+	Prior   cx.Prior
+	Context []Weight
+	Value   float64 // what a response is worth, in the workspace's own unit
+	Lever   float64 // per cent: those of its issue, its group and its own, added
+
+	Live      bool // follows the customer while it is on screen: see Refresh
+	Message   *template.Message
+	Variables []*rule.Program // one for each of Message.Variables
+	Personal  bool            // a variable shows a fact about the person
+}
+
+// Trigger is what an action listens to: an event, or entering a segment.
+type Trigger struct {
+	Event   cx.EventName  // "*" for every event; "" when it listens to a segment
+	When    *rule.Program // must hold as well
+	Segment int           // slot of the segment; used when Event is ""
+}
+
+// AnyEvent as a trigger's event stands for every event.
+const AnyEvent cx.EventName = "*"
+
+// Caps are how often something may be said; 0 is no limit. The day is the
+// calendar day in the workspace's zone.
+type Caps struct {
+	Session, Day, Total uint32
+}
+
+// Floor is what a candidate must reach to be better than silence.
+type Floor struct {
+	Propensity cx.Propensity
+	Score      float64
+}
+
+// Weight raises or lowers the context factor, in per cent, while When holds.
+type Weight struct {
+	When    *rule.Program
+	Percent float64
+}
+
+// Policy is the contact policy over all actions together. The zero Policy
+// allows everything.
+type Policy struct {
+	Caps     Caps
+	Cooldown cx.Instant // silence after a dismissal of any action
+	Floor    Floor
+}
+
+// Terms are what holds for a workspace's whole offer.
+type Terms struct {
+	Definitions uint64            // sequence number of the published set
+	Language    template.Language // for people whose locale is not known
+	Allowed     []cx.Purpose      // allowed until a person says otherwise
+}
+
+// Offer is everything a workspace could do, indexed by what triggers it. It is
+// immutable.
+type Offer struct {
+	Terms
+	actions   []Action // by name
+	names     []string
+	byEvent   map[cx.EventName][]hook
+	always    []hook
+	bySegment map[int][]hook
+}
+
+// hook is one trigger of one action.
+type hook struct {
+	action int
+	when   *rule.Program
+}
+
+// NewOffer indexes actions, whose names differ; their order does not matter.
+func NewOffer(t Terms, actions []Action) *Offer {
+	o := &Offer{Terms: t, actions: append([]Action(nil), actions...), byEvent: map[cx.EventName][]hook{}, bySegment: map[int][]hook{}}
+	sort.Slice(o.actions, func(i, j int) bool { return o.actions[i].Name < o.actions[j].Name })
+	for i := range o.actions {
+		o.names = append(o.names, o.actions[i].Name)
+		for _, t := range o.actions[i].Triggers {
+			o.listen(t, hook{i, t.When})
+		}
+	}
+	return o
+}
+
+func (o *Offer) listen(t Trigger, h hook) {
+	switch t.Event {
+	case "":
+		o.bySegment[t.Segment] = append(o.bySegment[t.Segment], h)
+	case AnyEvent:
+		o.always = append(o.always, h)
+	default:
+		o.byEvent[t.Event] = append(o.byEvent[t.Event], h)
+	}
+}
+
+// Names returns the names of all actions, sorted. A packed trace counts in it.
+func (o *Offer) Names() []string { return o.names }
+
+// Action returns the action called name, nil when it is not on offer.
+func (o *Offer) Action(name string) *Action {
+	if i := o.index(name); i >= 0 {
+		return &o.actions[i]
+	}
+	return nil
+}
+
+func (o *Offer) index(name string) int {
+	i := sort.SearchStrings(o.names, name)
+	if i < len(o.names) && o.names[i] == name {
+		return i
+	}
+	return -1
+}
+
+func (o *Offer) allowed(p cx.Purpose) bool {
+	for _, q := range o.Allowed {
+		if p == q {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,66 @@
+package decide
+
+import (
+	"strconv"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/template"
+)
+
+// render writes what action a says now, as the raw JSON a client shows. It must
+// have passed the gates.
+func (d *Decider) render(in *Input, a *Action) []byte {
+	d.lacks(in, a)
+	lang := languageOf(in)
+	return append([]byte(nil), d.write(in.ID, a, lang, false)...)
+}
+
+// write renders d.values into scratch memory, valid until the next write.
+func (d *Decider) write(id cx.DecisionID, a *Action, lang template.Language, update bool) []byte {
+	d.filled = grown(d.filled, len(a.Variables))
+	a.Message.Fill(d.filled, d.values, lang)
+	b := append(d.content[:0], `{"decision":"`...)
+	b = append(b, id.String()...)
+	b = append(b, `","action":`...)
+	b = template.AppendString(b, a.Name)
+	b = append(b, `,"place":`...)
+	b = template.AppendString(b, a.Place)
+	b = append(b, `,"channel":"`...)
+	b = append(b, a.Channel...)
+	b = append(b, `","layout":"`...)
+	b = append(b, a.Message.Layout...)
+	b = append(b, `","lang":"`...)
+	b = append(b, lang.String()...)
+	b = append(b, `","update":`...)
+	b = strconv.AppendBool(b, update)
+	b = append(b, `,"live":`...)
+	b = strconv.AppendBool(b, a.Live)
+	b = append(b, `,"content":`...)
+	b = a.Message.AppendContent(b, lang, d.filled)
+	b = append(b, `,"tone":"`...)
+	b = append(b, a.Message.Tone...)
+	b = append(b, `","expires_in":`...)
+	b = strconv.AppendInt(b, int64(Reservation/cx.Second), 10)
+	d.content = append(b, '}')
+	return d.content
+}
+
+// languageOf returns the language of the page the person is on, or the
+// workspace's own when it is not known.
+func languageOf(in *Input) template.Language {
+	if ev := in.Scope.Event; ev != nil {
+		return template.LanguageOf(ev.Locale, in.Offer.Language)
+	}
+	return in.Offer.Language
+}
+
+// languageOn is languageOf for something on screen already, which keeps its
+// language when the event does not say another.
+func languageOn(in *Input, content []byte) template.Language {
+	if ev := in.Scope.Event; ev == nil || ev.Locale == "" {
+		if l, ok := template.ParseLanguage(cx.ParseValue(cx.Member(content, "lang")).Str()); ok {
+			return l
+		}
+	}
+	return languageOf(in)
+}

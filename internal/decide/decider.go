@@ -1,0 +1,174 @@
+package decide
+
+import (
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/rule"
+)
+
+// Scorer knows how likely a response to an action is. It answers from state
+// that is frozen between ticks; learn.Table is one.
+type Scorer interface {
+	Propensity(w cx.Workspace, action string, prior cx.Prior) cx.Propensity
+}
+
+// Input is everything a decision is made from.
+type Input struct {
+	ID      cx.DecisionID // cx.NewDecisionID of the entry being judged
+	Message uint64        // Hash(write key, message id) of the event, 0 on a timer
+	Scope   *rule.Scope   // event (nil on a timer), customer, statistics, log time, zone
+	Entered []int         // slots of the segments entered in this step, in any order
+	Offer   *Offer
+	Policy  *Policy // nil is the zero Policy
+	Scorer  Scorer
+}
+
+// Result is what came of one step. It is reused: its slices are valid until the
+// next Decide or Refresh with it, but the Content of treatments and lines is
+// never written to again.
+type Result struct {
+	Decision   cx.Decision    // treatments by place; ID 0 when nothing was triggered
+	Candidates []cx.Candidate // one for each action on offer, by name
+	Trace      []byte         // Candidates packed: see PackTrace
+	Lines      []cx.Attention // what Reserve is to put into the ledger
+
+	Updates  []cx.Treatment // from Refresh: what to show again or anew
+	Withdraw []string       // from Refresh: "d_…/action" to take off the screen
+}
+
+// Decider decides. It holds scratch memory of one lane and is ready to use when
+// zero.
+type Decider struct {
+	hits       []hit
+	candidates []cx.Candidate
+	places     []place
+	attention  attention
+	values     []cx.Value
+	filled     []string
+	content    []byte
+}
+
+// hit says whether an action was triggered.
+type hit uint8
+
+const (
+	missed    hit = iota
+	uncertain     // it hangs on a statistic that is being back-filled
+	struck
+)
+
+// Decide judges one step and reports whether there was anything to decide: when
+// no action was triggered it returns false at once and leaves out empty. The
+// customer is not changed; call Reserve with out.Lines to make the decision
+// count.
+func (d *Decider) Decide(in *Input, out *Result) bool {
+	out.clearDecision()
+	if !d.trigger(in) {
+		return false
+	}
+	d.attention.read(in)
+	d.candidates = d.candidates[:0]
+	for i := range in.Offer.actions {
+		d.candidates = append(d.candidates, d.judge(in, i))
+	}
+	d.arbitrate(in)
+	d.put(in, out)
+	return true
+}
+
+// trigger finds out which actions listen to what happened.
+func (d *Decider) trigger(in *Input) (any bool) {
+	if ev := in.Scope.Event; ev != nil {
+		any = d.strike(in, in.Offer.byEvent[ev.Name], any)
+		any = d.strike(in, in.Offer.always, any)
+	}
+	for _, slot := range in.Entered {
+		any = d.strike(in, in.Offer.bySegment[slot], any)
+	}
+	return any
+}
+
+// strike evaluates hooks; any says whether one was hit before.
+func (d *Decider) strike(in *Input, hooks []hook, any bool) bool {
+	for _, h := range hooks {
+		if !reachable(in, &in.Offer.actions[h.action]) {
+			continue
+		}
+		t := holds(h.when, in.Scope)
+		if t == rule.False {
+			continue
+		}
+		if !any {
+			d.hits = grown(d.hits, len(in.Offer.actions))
+			any = true
+		}
+		if t == rule.True {
+			d.hits[h.action] = struck
+		} else if d.hits[h.action] == missed {
+			d.hits[h.action] = uncertain
+		}
+	}
+	return any
+}
+
+// reachable reports whether an answer can get to the person at all: on site,
+// only while they are there.
+func reachable(in *Input, a *Action) bool {
+	return in.Scope.Event != nil || a.Channel != cx.Web || in.Scope.Customer.InSession(in.Scope.Now)
+}
+
+// judge tries the gates for one action and, when it passes, scores it.
+func (d *Decider) judge(in *Input, i int) cx.Candidate {
+	a := &in.Offer.actions[i]
+	c := cx.Candidate{Action: a.Name}
+	if c.Gate, c.Number = d.gate(in, a, d.hits[i]); c.Gate != cx.Passed {
+		return c
+	}
+	score(in, a, &c)
+	c.Gate, c.Number = belowFloor(in, a, &c)
+	return c
+}
+
+// put writes the decision out.
+func (d *Decider) put(in *Input, out *Result) {
+	s := in.Scope
+	out.Decision.ID, out.Decision.Customer = in.ID, s.Customer.ID
+	out.Decision.Event, out.Decision.At = in.ID.Position(), s.Now
+	for _, p := range d.places {
+		if p.best < 0 {
+			continue
+		}
+		a := &in.Offer.actions[p.best]
+		content := d.render(in, a)
+		t := cx.Treatment{Action: a.Name, Place: a.Place, Channel: a.Channel, Content: content}
+		out.Decision.Treatments = append(out.Decision.Treatments, t)
+		out.Lines = append(out.Lines, cx.Attention{
+			Decision: in.ID, Action: a.Name, Place: a.Place, Channel: a.Channel, State: cx.Reserved,
+			At: s.Now, Until: s.Now + Reservation, Message: in.Message, Session: s.Customer.Session.Number, Content: content,
+		})
+	}
+	out.Candidates = append(out.Candidates, d.candidates...)
+	out.Trace = PackTrace(out.Trace, &cx.Trace{Engine: Engine, Definitions: in.Offer.Definitions, Candidates: out.Candidates})
+}
+
+func (r *Result) clearDecision() {
+	r.Decision = cx.Decision{Treatments: r.Decision.Treatments[:0]}
+	r.Candidates, r.Trace, r.Lines = r.Candidates[:0], r.Trace[:0], r.Lines[:0]
+}
+
+// holds evaluates a condition that may be absent.
+func holds(p *rule.Program, s *rule.Scope) rule.Truth {
+	if p == nil {
+		return rule.True
+	}
+	return p.Eval(s)
+}
+
+// grown returns s with n zero elements.
+func grown[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	s = s[:n]
+	clear(s)
+	return s
+}
