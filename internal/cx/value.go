@@ -1,6 +1,7 @@
 package cx
 
 import (
+	"bytes"
 	"math"
 	"strconv"
 	"time"
@@ -285,14 +286,23 @@ func skipSpace(b []byte, i int) int {
 	return i
 }
 
+// skipString returns the offset just past the string that starts at i. A quote
+// ends it unless an odd number of backslashes stands before.
 func skipString(b []byte, i int) int {
-	for i++; i < len(b); i++ {
-		switch b[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	for start := i + 1; start <= len(b); {
+		n := bytes.IndexByte(b[start:], '"')
+		if n < 0 {
+			break
 		}
+		end := start + n
+		k := end
+		for k > i+1 && b[k-1] == '\\' {
+			k--
+		}
+		if (end-k)&1 == 0 {
+			return end + 1
+		}
+		start = end + 1
 	}
 	return len(b)
 }
@@ -302,10 +312,8 @@ func unquote(raw []byte) string {
 		return ""
 	}
 	inner := raw[1 : len(raw)-1]
-	for _, c := range inner {
-		if c == '\\' {
-			return unescape(inner)
-		}
+	if bytes.IndexByte(inner, '\\') >= 0 {
+		return unescape(inner)
 	}
 	return alias(inner)
 }
