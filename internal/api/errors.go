@@ -53,6 +53,8 @@ func kindOfStatus(code int) cx.Kind {
 const retryAfter = time.Second
 
 // Problem is how every failure looks on the wire.
+//
+//nolint:errname // the name of its schema in the OpenAPI document
 type Problem struct {
 	What ProblemBody `json:"error"`
 

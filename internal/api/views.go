@@ -194,6 +194,7 @@ type Activity struct {
 	Session   uint32   `json:"session"`
 	Decision  bool     `json:"decision" doc:"It was answered with a decision"`
 	Entered   []string `json:"entered,omitempty" doc:"Segments entered by it"`
+	Skipped   int      `json:"skipped,omitempty" doc:"Activities left out before this one, because there were too many to show"`
 }
 
 // Condition is how the program is.

@@ -1,0 +1,171 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/kikubari/kikubari/internal/access"
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// ledger is an access.Store in memory with the promises of the real one that
+// matter to handlers.
+type ledger struct {
+	mu         sync.Mutex
+	workspaces []access.Workspace
+	keys       []access.Key
+	changed    []access.Change
+	answers    map[[2]string]access.Answer
+	refuse     []access.Refused
+}
+
+func (l *ledger) Workspaces(context.Context) ([]access.Workspace, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.workspaces), nil
+}
+
+func (l *ledger) Keys(context.Context) ([]access.Key, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.keys), nil
+}
+
+func (l *ledger) Apply(_ context.Context, u access.Update) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, w := range u.Workspaces {
+		if slices.ContainsFunc(l.workspaces, func(o access.Workspace) bool { return o.Slug == w.Slug }) {
+			return cx.E(cx.Conflict, "apply", fmt.Sprintf("workspace %q exists", w.Slug))
+		}
+	}
+	for _, id := range u.Revoke {
+		i := slices.IndexFunc(l.keys, func(k access.Key) bool { return k.ID == id })
+		if i < 0 {
+			return cx.E(cx.NotFound, "apply", "no such key")
+		}
+		if l.keys[i].RevokedAt == 0 {
+			l.keys[i].RevokedAt = u.Change.At
+		}
+	}
+	if u.Answer != nil {
+		l.answers[[2]string{string(u.Answer.Caller), u.Answer.Key}] = *u.Answer
+	}
+	l.workspaces = append(l.workspaces, u.Workspaces...)
+	l.keys = append(l.keys, u.Keys...)
+	u.Change.Number = uint64(len(l.changed) + 1)
+	l.changed = append(l.changed, u.Change)
+	return nil
+}
+
+func (l *ledger) Changes(_ context.Context, w cx.Workspace, _ uint64, limit int) (out []access.Change, _ error) {
+	for _, c := range slices.Backward(l.changed) {
+		if len(out) < limit && (w == access.Everywhere || c.Workspace == w) {
+			out = append(out, c)
+		}
+	}
+	return out, nil
+}
+
+func (l *ledger) Remembered(_ context.Context, caller cx.KeyID, key string, now cx.Instant) (*access.Answer, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	a, ok := l.answers[[2]string{string(caller), key}]
+	if !ok || a.Expires < now {
+		return nil, nil
+	}
+	return &a, nil
+}
+
+func (l *ledger) Forget(context.Context, cx.Instant) error { return nil }
+
+func (l *ledger) Refuse(_ context.Context, rs []access.Refused) error {
+	l.refuse = append(l.refuse, rs...)
+	return nil
+}
+
+func (l *ledger) Refused(_ context.Context, w cx.Workspace, key cx.KeyID, limit int) (out []access.Refused, _ error) {
+	for _, r := range l.refuse {
+		if len(out) < limit && r.Workspace == w && (key == "" || key == r.Key) {
+			out = append(out, r)
+		}
+	}
+	return out, nil
+}
+
+// shop knows one customer and one decision, both of workspace "shop".
+type shop struct {
+	customer cx.CustomerID
+	decision cx.DecisionID
+
+	asked     []string // "workspace query" of each query
+	published []Publication
+	wrong     error // what Publish fails with
+	condition Condition
+}
+
+func (s *shop) Recent(_ context.Context, w cx.Workspace, n int) ([]CustomerSummary, error) {
+	if w != "shop" || n < 1 {
+		return nil, nil
+	}
+	return []CustomerSummary{{ID: s.customer.String(), LastEvent: "Product Added"}}, nil
+}
+
+func (s *shop) Customer(_ context.Context, w cx.Workspace, id cx.CustomerID) (Customer, error) {
+	if w != "shop" || id != s.customer {
+		return Customer{}, cx.E(cx.NotFound, "customer", "there is no such customer")
+	}
+	return Customer{CustomerSummary: CustomerSummary{ID: id.String()}}, nil
+}
+
+func (s *shop) Story(_ context.Context, w cx.Workspace, id cx.CustomerID, before cx.Position, limit int) (out []StoryItem, _ error) {
+	for i := range 10 {
+		at := cx.At(uint64(10-i), 0)
+		if w == "shop" && id == s.customer && len(out) < limit && (before == 0 || at < before) {
+			out = append(out, StoryItem{Kind: "event", Position: at.String()})
+		}
+	}
+	return out, nil
+}
+
+func (s *shop) Decision(_ context.Context, w cx.Workspace, id cx.DecisionID) (Decision, error) {
+	if w != "shop" || id != s.decision {
+		return Decision{}, cx.E(cx.NotFound, "decision", "there is no such decision")
+	}
+	return Decision{Decision: id.String()}, nil
+}
+
+func (s *shop) Query(ctx context.Context, w cx.Workspace, query string) (Table, error) {
+	s.asked = append(s.asked, string(w)+" "+query)
+	switch query {
+	case "boom":
+		return Table{}, errors.New("disk /var/lib/secret is gone")
+	case "panic":
+		panic("a bug")
+	case "forever":
+		<-ctx.Done()
+		return Table{}, ctx.Err()
+	}
+	return Table{Columns: []Column{{Name: "n", Type: "BIGINT"}}, Rows: [][]any{{1}}}, nil
+}
+
+func (s *shop) Publish(_ context.Context, p Publication) (Published, error) {
+	if s.wrong != nil {
+		return Published{}, s.wrong
+	}
+	s.published = append(s.published, p)
+	return Published{Workspace: string(p.Workspace), Sequence: uint64(len(s.published)), Who: string(p.Who), Why: p.Why}, nil
+}
+
+func (s *shop) Versions(context.Context, cx.Workspace, int) ([]Published, error) { return nil, nil }
+
+func (s *shop) Health() Condition { return s.condition }
+
+// faults is what a definition's errors look like to the API.
+type faults []string
+
+func (f faults) Error() string     { return fmt.Sprintf("%d faults", len(f)) }
+func (f faults) Details() []string { return f }

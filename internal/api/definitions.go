@@ -1,0 +1,55 @@
+package api
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/kikubari/kikubari/internal/access"
+)
+
+type publishInput struct {
+	ChangeInput
+	InWorkspace
+	RawBody []byte
+	Body    struct {
+		Files []File `json:"files" minItems:"1" maxItems:"500" doc:"The whole set: what is not in it is no longer in force"`
+		Why   string `json:"why,omitempty" maxLength:"500"`
+	}
+}
+
+// publish puts a set in force. The set is in the journal before the change is
+// noted here: should the program be killed between the two, a repeated request
+// publishes the same set once more, which changes nothing but its number.
+func (a *API) publish(ctx context.Context, in *publishInput) (*changed[Published], error) {
+	w, err := a.workspace(ctx, in.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	return change(ctx, a, &in.ChangeInput, in.RawBody, http.StatusCreated, func() (access.Update, Published, error) {
+		why := in.reason(in.Body.Why)
+		set, err := a.publisher.Publish(ctx, Publication{
+			Workspace: w, Files: in.Body.Files, Who: callerOf(ctx).key.ID, Why: why, At: a.now(),
+		})
+		note := access.Change{Workspace: w, Why: why, What: fmt.Sprintf("publish definitions %d", set.Sequence)}
+		return access.Update{Change: note}, set, err
+	})
+}
+
+type versionsInput struct {
+	InWorkspace
+	Limit int `query:"limit" default:"20" minimum:"1" maximum:"500"`
+}
+
+type versionsOutput struct {
+	Published []Published `json:"published"`
+}
+
+func (a *API) versions(ctx context.Context, in *versionsInput) (*answer[versionsOutput], error) {
+	w, err := a.workspace(ctx, in.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.publisher.Versions(ctx, w, in.Limit)
+	return &answer[versionsOutput]{versionsOutput{Published: some(list)}}, err
+}

@@ -1,0 +1,69 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+)
+
+// Where our own API lives, and the longest body it takes, in bytes.
+const (
+	prefix  = "/api/v1"
+	maxBody = 4 << 20
+)
+
+// metaNeed is the name under which an operation keeps what it asks of a key.
+const metaNeed = "need"
+
+// routes declares every route of /api/v1, once.
+func (a *API) routes() {
+	route(a, "GET /customers", toRead, "Customers seen last, newest first", a.recent)
+	route(a, "GET /customers/{id}", toRead, "One customer as known now", a.customer)
+	route(a, "GET /customers/{id}/story", toRead, "What happened to a customer, newest first", a.story)
+	route(a, "GET /decisions/{id}", toRead, "One decision and why", a.decision)
+	route(a, "POST /sql", toRead, "Run one read-only statement over events and decisions", a.sql)
+	route(a, "GET /status", toRead, "How the program is, and how far each stage is behind", a.status)
+	route(a, "GET /refused", toRead, "Input that was refused or altered, masked, newest first", a.refused)
+	route(a, "GET /definitions", toRead, "Published sets, newest first", a.versions)
+	route(a, "POST /definitions", toChange, "Publish a set: all of it, or nothing", a.publish)
+	route(a, "GET /workspaces", toRead, "The workspaces this key sees", a.workspaces)
+	route(a, "POST /workspaces", toInstall, "Make a workspace", a.makeWorkspace)
+	route(a, "GET /keys", toChange, "The keys of a workspace, without their texts", a.listKeys)
+	route(a, "POST /keys", toChange, "Make a key; its text is shown this once", a.makeKey)
+	route(a, "DELETE /keys/{id}", toChange, "Take a key back, for good", a.revokeKey)
+	route(a, "GET /changes", toChange, "Who changed what and why, newest first", a.changes)
+	route(a, "GET /live", toRead, "What happens now, as server-sent events", a.live, func(op *huma.Operation) {
+		schema := a.huma.OpenAPI().Components.Schemas.Schema(typeOf[Activity](), true, "Activity")
+		op.Responses = map[string]*huma.Response{"200": {
+			Description: "event: activity, with an Activity as data",
+			Content:     map[string]*huma.MediaType{"text/event-stream": {Schema: schema}},
+		}}
+	})
+}
+
+// route declares one route: who may use it, what it is for, and the handler,
+// whose errors go through the one table.
+func route[I, O any](a *API, pattern string, n need, summary string, h func(context.Context, *I) (*O, error), more ...func(*huma.Operation)) {
+	method, path := splitPattern(pattern)
+	op := huma.Operation{
+		OperationID: operationID(method, path), Method: method, Path: prefix + path, Summary: summary,
+		Description:  "Needs " + n.describe() + ".",
+		Metadata:     map[string]any{metaNeed: n},
+		MaxBodyBytes: maxBody,
+		Errors:       []int{http.StatusBadRequest, http.StatusUnauthorized, http.StatusForbidden, http.StatusTooManyRequests, http.StatusServiceUnavailable},
+	}
+	for _, f := range more {
+		f(&op)
+	}
+	huma.Register(a.huma, op, func(ctx context.Context, in *I) (*O, error) {
+		out, err := h(ctx, in)
+		if err != nil {
+			return nil, problem(ctx, a.log, err)
+		}
+		return out, nil
+	})
+}
+
+// answer is what most routes give back.
+type answer[T any] struct{ Body T }
