@@ -1,0 +1,118 @@
+package rule
+
+import (
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"unsafe"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// bytesOf views the raw JSON of a List or Map without copying; it must not be
+// written to.
+func bytesOf(v cx.Value) []byte {
+	s := v.Str()
+	return unsafe.Slice(unsafe.StringData(s), len(s))
+}
+
+// member returns the value of one member of a Map, Missing when there is none.
+func member(v cx.Value, name string) cx.Value {
+	if v.Kind != cx.Map {
+		return cx.Value{}
+	}
+	return cx.ParseValue(cx.Member(bytesOf(v), name))
+}
+
+// elements calls visit for each element of a List in order, for as long as it
+// returns true. A number too large for a double is null.
+func elements(v cx.Value, visit func(cx.Value) bool) {
+	raw := bytesOf(v)
+	i := space(raw, 1)
+	for i < len(raw) && raw[i] != ']' {
+		end := cx.SkipValue(raw, i)
+		if end == i {
+			return
+		}
+		element := cx.ParseValue(raw[i:end])
+		if element.Kind == cx.Missing {
+			element = cx.Value{Kind: cx.Null}
+		}
+		if !visit(element) {
+			return
+		}
+		if i = space(raw, end); i < len(raw) && raw[i] == ',' {
+			i = space(raw, i+1)
+		}
+	}
+}
+
+func space(b []byte, i int) int {
+	for i < len(b) && (b[i] == ' ' || b[i] == '\n' || b[i] == '\r' || b[i] == '\t') {
+		i++
+	}
+	return i
+}
+
+// into takes one step into a value, Missing when there is nothing there.
+func (p step) into(v cx.Value) cx.Value {
+	switch {
+	case v.Kind == cx.Unknown:
+		return v
+	case !p.array:
+		return member(v, p.name)
+	case v.Kind != cx.List || p.index < 0:
+		return cx.Value{}
+	}
+	found, left := cx.Value{}, p.index
+	elements(v, func(e cx.Value) bool {
+		if left == 0 {
+			found = e
+		}
+		left--
+		return left >= 0
+	})
+	return found
+}
+
+// entry is one member of a JSON object.
+type entry struct {
+	name  string
+	value cx.Value
+}
+
+// members returns the members of a Map sorted by name; of two with one name the
+// last counts.
+func members(v cx.Value) []entry {
+	return entriesOf(cx.ParseFields(nil, bytesOf(v)))
+}
+
+func entriesOf(fields cx.Fields) []entry {
+	out := make([]entry, 0, len(fields))
+	for _, f := range slices.Backward(fields) {
+		if value := cx.ParseValue(f.Raw); value.Kind != cx.Missing {
+			out = append(out, entry{f.Name, value})
+		}
+	}
+	slices.SortStableFunc(out, func(a, b entry) int { return strings.Compare(a.name, b.name) })
+	return slices.CompactFunc(out, func(a, b entry) bool { return a.name == b.name })
+}
+
+// pathText writes steps as a rule does.
+func pathText(path []step) string {
+	var b strings.Builder
+	for _, p := range path {
+		switch {
+		case p.array:
+			b.WriteString("[" + strconv.Itoa(p.index) + "]")
+		case plainName.MatchString(p.name):
+			b.WriteString("." + p.name)
+		default:
+			b.WriteString("[" + strconv.Quote(p.name) + "]")
+		}
+	}
+	return b.String()
+}
+
+var plainName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
