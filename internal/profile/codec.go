@@ -1,0 +1,109 @@
+package profile
+
+import (
+	"encoding/binary"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// customerCodec is the first byte of an encoded customer. It changes with the
+// format; DecodeCustomer keeps reading the earlier ones.
+const customerCodec = 1
+
+// AppendCustomer encodes c and returns the extended dst. Equal customers have
+// equal encodings.
+func AppendCustomer(dst []byte, c *cx.Customer) []byte {
+	dst = append(dst, customerCodec)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(c.ID))
+	dst = appendString(dst, string(c.Workspace))
+	dst = appendTime(dst, c.CreatedAt)
+	dst = appendTime(dst, c.LastSeen)
+	dst = append(dst, byte(c.Flags))
+	dst = appendUvarint(dst, uint64(c.SpilledAt))
+	dst = appendVisit(dst, c.Session)
+	dst = appendVisit(dst, c.Previous)
+	dst = appendRate(dst, c.Rate)
+	dst = appendString(dst, alias(c.Stats))
+	dst = appendUvarint(dst, uint64(len(c.Identities)))
+	for i := range c.Identities {
+		n := &c.Identities[i]
+		dst = appendString(append(dst, byte(n.Namespace)), n.Value)
+		dst = appendTime(dst, n.Since)
+	}
+	dst = appendUvarint(dst, uint64(len(c.Seen)))
+	last := uint32(0)
+	for _, s := range c.Seen {
+		dst = binary.LittleEndian.AppendUint64(dst, s.Message)
+		dst = appendVarint(dst, int64(s.At)-int64(last))
+		last = s.At
+	}
+	dst = appendUvarint(dst, uint64(len(c.Segments)))
+	for _, w := range c.Segments {
+		dst = binary.LittleEndian.AppendUint64(dst, w)
+	}
+	dst = appendUvarint(dst, uint64(len(c.Timers)))
+	for _, t := range c.Timers {
+		dst = append(appendTime(dst, t.Due), byte(t.Kind))
+		dst = appendUvarint(dst, t.Ref)
+	}
+	dst = appendTraits(dst, c.Traits)
+	dst = appendConsent(dst, c.Consent)
+	return appendLedger(dst, c.Ledger)
+}
+
+func appendString(dst []byte, s string) []byte {
+	return append(appendUvarint(dst, uint64(len(s))), s...)
+}
+
+func appendTime(dst []byte, t cx.Instant) []byte { return appendVarint(dst, int64(t)) }
+
+func appendVisit(dst []byte, v cx.Visit) []byte {
+	dst = appendTime(appendTime(dst, v.Start), v.End-v.Start)
+	return appendUvarint(appendUvarint(dst, uint64(v.Number)), uint64(v.Events))
+}
+
+func appendRate(dst []byte, r cx.Rate) []byte {
+	dst = appendUvarint(appendUvarint(dst, uint64(r.Second)), uint64(r.Count))
+	return append(dst, r.Hot, r.Quiet)
+}
+
+func appendTraits(dst []byte, traits []cx.Trait) []byte {
+	dst = appendUvarint(dst, uint64(len(traits)))
+	for i := range traits {
+		t := &traits[i]
+		dst = appendString(appendString(dst, t.Name), alias(t.Raw))
+		dst = appendUvarint(appendTime(dst, t.At), uint64(t.By))
+		dst = append(dst, byte(t.Level))
+	}
+	return dst
+}
+
+func appendConsent(dst []byte, consent cx.Consent) []byte {
+	dst = appendUvarint(dst, uint64(len(consent)))
+	for _, g := range consent {
+		dst = appendString(appendString(dst, string(g.Purpose)), string(g.Channel))
+		dst = appendTime(append(dst, boolByte(g.Allowed)), g.At)
+	}
+	return dst
+}
+
+func appendLedger(dst []byte, ledger []cx.Attention) []byte {
+	dst = appendUvarint(dst, uint64(len(ledger)))
+	for i := range ledger {
+		a := &ledger[i]
+		dst = binary.LittleEndian.AppendUint64(dst, uint64(a.Decision))
+		dst = appendString(appendString(appendString(dst, a.Action), a.Place), string(a.Channel))
+		dst = appendTime(append(dst, byte(a.State)), a.At)
+		dst = appendTime(appendTime(appendTime(dst, a.Until), a.ShownAt), a.EndedAt)
+		dst = binary.LittleEndian.AppendUint64(dst, a.Message)
+		dst = appendString(appendUvarint(dst, uint64(a.Session)), alias(a.Content))
+	}
+	return dst
+}
+
+func boolByte(b bool) byte {
+	if b {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,118 @@
+package profile
+
+import (
+	"bytes"
+	"slices"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// A recent-N cell keeps the N different values seen last: their number as a
+// varint, then for each a stamp and a scalar, newest first; values of one event
+// ascend. The first stamp is whole, later ones are told as what lies between.
+type recentValue struct {
+	stamp  stamp
+	scalar []byte
+}
+
+// newer orders recent values, the newest first.
+func newer(a, b recentValue) int {
+	switch {
+	case a.stamp.after(b.stamp):
+		return -1
+	case b.stamp.after(a.stamp):
+		return 1
+	}
+	return bytes.Compare(a.scalar, b.scalar)
+}
+
+func appendRecent(dst []byte, values []sample, at stamp, n int) []byte {
+	var room [8]recentValue
+	list := room[:0]
+	for i := range values {
+		if scalar := values[i].appendScalar(nil); len(scalar) > 0 {
+			list = append(list, recentValue{at, scalar})
+		}
+	}
+	return writeRecent(dst, list, n)
+}
+
+// writeRecent appends the cell of the newest n different values of list, which
+// it sorts; nothing when list is empty.
+func writeRecent(dst []byte, list []recentValue, n int) []byte {
+	slices.SortFunc(list, newer)
+	kept := list[:0]
+	for _, v := range list {
+		same := func(k recentValue) bool { return bytes.Equal(k.scalar, v.scalar) }
+		if len(kept) < n && !slices.ContainsFunc(kept, same) {
+			kept = append(kept, v)
+		}
+	}
+	if len(kept) == 0 {
+		return dst
+	}
+	dst = appendUvarint(dst, uint64(len(kept)))
+	var last stamp
+	for i, v := range kept {
+		if i == 0 {
+			dst = appendStamp(dst, v.stamp)
+		} else {
+			dst = appendUvarint(dst, uint64(last.at-v.stamp.at))
+			dst = appendVarint(dst, int64(last.by-v.stamp.by))
+		}
+		dst = append(dst, v.scalar...)
+		last = v.stamp
+	}
+	return dst
+}
+
+// readRecent appends the values of the cell at b[i:], which alias it.
+func readRecent(list []recentValue, b []byte, i int) ([]recentValue, int) {
+	n, i := uvarint(b, i)
+	var s stamp
+	for k := range n {
+		if k == 0 {
+			s, i = readStamp(b, i)
+		} else {
+			var ago uint64
+			var step int64
+			ago, i = uvarint(b, i)
+			step, i = varint(b, i)
+			s = stamp{s.at - cx.Instant(ago), s.by - cx.Position(step)}
+		}
+		next := skipScalar(b, i)
+		list = append(list, recentValue{s, b[i:next]})
+		i = next
+	}
+	return list, i
+}
+
+func skipRecent(b []byte, i int) int {
+	n, i := uvarint(b, i)
+	for range n {
+		_, i = uvarint(b, i)
+		_, i = uvarint(b, i)
+		i = skipScalar(b, i)
+	}
+	return i
+}
+
+func mergeRecent(dst, a, b []byte, n int) []byte {
+	var room [2 * maxN]recentValue
+	list, _ := readRecent(room[:0], a, 0)
+	list, _ = readRecent(list, b, 0)
+	return writeRecent(dst, list, n)
+}
+
+func appendRecentJSON(dst, cell []byte) []byte {
+	var room [maxN]recentValue
+	list, _ := readRecent(room[:0], cell, 0)
+	dst = append(dst, '[')
+	for i, v := range list {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendScalarJSON(dst, v.scalar)
+	}
+	return append(dst, ']')
+}

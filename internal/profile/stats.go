@@ -1,0 +1,198 @@
+package profile
+
+import (
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// Customer.Stats is a list of entries by slot: the slot as a varint, the length
+// of the payload as a varint, the payload, which is never empty.
+
+// entry is where one statistic lies in Customer.Stats.
+type entry struct {
+	slot       int
+	start, end int // of the payload
+}
+
+func entryAt(b []byte, i int) entry {
+	slot, i := uvarint(b, i)
+	n, i := uvarint(b, i)
+	return entry{int(slot), i, i + int(n)}
+}
+
+// statsWriter writes entries, in order of slot.
+type statsWriter struct {
+	dst  []byte
+	body int // where the payload being written starts
+}
+
+// begin opens the entry of slot; the caller appends the payload to dst.
+func (w *statsWriter) begin(slot int) {
+	w.dst = append(appendUvarint(w.dst, uint64(slot)), 0)
+	w.body = len(w.dst)
+}
+
+// end closes the entry, and takes it back when its payload is empty.
+func (w *statsWriter) end(start int) {
+	n := len(w.dst) - w.body
+	if n == 0 {
+		w.dst = w.dst[:start]
+		return
+	}
+	if n < 0x80 {
+		w.dst[w.body-1] = byte(n)
+		return
+	}
+	var room [10]byte
+	length := appendUvarint(room[:0], uint64(n))
+	w.dst = append(w.dst, length[1:]...)
+	copy(w.dst[w.body-1+len(length):], w.dst[w.body:w.body+n])
+	copy(w.dst[w.body-1:], length)
+}
+
+// foldStatistics folds the event into every statistic that listens to it, in
+// one pass over the packed list.
+func (f *Folder) foldStatistics(p *Plan, c *cx.Customer, e *occurrence) {
+	old, copied, i := c.Stats, 0, 0
+	w := statsWriter{dst: f.stats[:0]}
+	for _, k := range p.touched(e.Name) {
+		s := &p.stats[k]
+		key, floor, ok := f.keyOf(s, c, e)
+		if !ok || s.money && !f.inCurrency(s, p) {
+			continue
+		}
+		cell := s.appendCell(f.cell[:0], f.values(p, s.column), stamp{e.at, e.position})
+		if f.cell = cell; len(cell) == 0 {
+			continue
+		}
+		var payload []byte
+		for i < len(old) {
+			x := entryAt(old, i)
+			if x.slot > s.slot {
+				break
+			}
+			if x.slot == s.slot {
+				payload = old[x.start:x.end]
+				w.dst = append(w.dst, old[copied:i]...)
+				i, copied = x.end, x.end
+				break
+			}
+			i = x.end
+		}
+		if payload == nil {
+			w.dst = append(w.dst, old[copied:i]...)
+			copied = i
+		}
+		start := len(w.dst)
+		w.begin(s.slot)
+		w.dst = s.foldPayload(w.dst, payload, key, cell, floor)
+		w.end(start)
+		f.change.Touch(s.slot)
+	}
+	if len(w.dst) == 0 {
+		return // nothing touched: every entry stays where it is
+	}
+	w.dst = append(w.dst, old[copied:]...)
+	f.stats = w.dst
+	c.Stats = replace(c.Stats, w.dst)
+}
+
+// replace returns dst holding b, in place when there is room.
+func replace(dst, b []byte) []byte {
+	if len(b) > cap(dst) || cap(dst) > 4*len(b)+256 {
+		dst = nil
+	}
+	return append(dst[:0], b...)
+}
+
+// keyOf says under which key the event belongs in the statistic; ok is false
+// when it belongs under none that still matters.
+func (f *Folder) keyOf(s *statistic, c *cx.Customer, e *occurrence) (key, floor int64, ok bool) {
+	switch s.window {
+	case cx.AllTime:
+		return 0, 0, true
+	case cx.Session, cx.PreviousSession:
+		return sessionKey(e.session), s.floor(e.now, nil), e.session != 0
+	case cx.Sliding:
+		key, floor = floorDiv(e.at, s.width), s.floor(e.now, nil)
+	default:
+		f.today.move(e.zone, e.now)
+		f.then.move(e.zone, e.at)
+		key, floor = f.then.key(s.window), f.today.key(s.window)
+	}
+	return key, floor, key >= floor
+}
+
+// values returns the samples of a column, read once an event.
+func (f *Folder) values(p *Plan, column int) []sample {
+	if column < 0 {
+		return nil
+	}
+	for len(f.columns) < len(p.columns) {
+		f.columns = append(f.columns, columnValues{})
+	}
+	r := &f.columns[column]
+	if r.turn != f.turn {
+		f.open()
+		r.samples, r.turn = f.readColumn(r.samples[:0], &p.columns[column]), f.turn
+	}
+	return r.samples
+}
+
+// columnValues is a column as the event at hand has it.
+type columnValues struct {
+	turn    uint64
+	samples []sample
+}
+
+// inCurrency reports whether the event at hand is in the statistic's currency.
+func (f *Folder) inCurrency(s *statistic, p *Plan) bool {
+	if !f.currencyRead {
+		f.open()
+		f.currencyRead = true
+		f.currency = currencyCode(f.fields.Get("currency").Str())
+	}
+	return f.currency == s.code || f.currency == "" && s.own
+}
+
+// Trim drops from c what no longer counts at log time now: statistics that the
+// plan does not ask for any more and windows that have passed. It changes no
+// value that can be read.
+func (f *Folder) Trim(p *Plan, c *cx.Customer, now cx.Instant) {
+	f.today.move(p.settings.Zone, now)
+	f.mergeStatistics(p, c, nil, now)
+}
+
+// mergeStatistics merges the packed list other into c's.
+func (f *Folder) mergeStatistics(p *Plan, c *cx.Customer, other []byte, now cx.Instant) {
+	f.today.move(p.settings.Zone, now)
+	w := statsWriter{dst: f.stats[:0]}
+	i, j := 0, 0
+	for k := range p.stats {
+		s := &p.stats[k]
+		var a, b []byte
+		a, i = seek(c.Stats, i, s.slot)
+		b, j = seek(other, j, s.slot)
+		start := len(w.dst)
+		w.begin(s.slot)
+		w.dst = s.mergePayloads(w.dst, a, b, s.floor(now, &f.today))
+		w.end(start)
+	}
+	f.stats = w.dst
+	c.Stats = replace(c.Stats, w.dst)
+}
+
+// seek returns the payload of slot, nil when there is none, and where to go on
+// looking for larger slots.
+func seek(b []byte, i, slot int) ([]byte, int) {
+	for i < len(b) {
+		x := entryAt(b, i)
+		if x.slot > slot {
+			return nil, i
+		}
+		i = x.end
+		if x.slot == slot {
+			return b[x.start:x.end], i
+		}
+	}
+	return nil, i
+}
