@@ -42,12 +42,32 @@ type Copy struct {
 	URL   *URL  // where the button leads, nil when it only closes
 }
 
+// Uses reports whether the variable with index i stands anywhere in the copy.
+func (c *Copy) Uses(i int) bool {
+	for _, t := range [...]*Text{c.Title, c.Text, c.Close, c.Label} {
+		if t != nil && t.Uses(i) {
+			return true
+		}
+	}
+	return c.URL != nil && c.URL.text.Uses(i)
+}
+
 // Message is a compiled message: one copy a language.
 type Message struct {
 	Layout    Layout
 	Tone      Tone
 	Variables []Variable
 	Copies    [3]Copy // by Language
+}
+
+// Uses reports whether the variable with index i stands in any copy.
+func (m *Message) Uses(i int) bool {
+	for _, l := range Languages {
+		if m.Copies[l].Uses(i) {
+			return true
+		}
+	}
+	return false
 }
 
 // Missing returns the index of the first variable that has neither a value that
