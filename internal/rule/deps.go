@@ -71,12 +71,6 @@ func (d *Deps) sort() {
 	d.Segments = slices.Compact(d.Segments)
 }
 
-// Timed reports whether the rule's truth can change by time alone.
-func (d *Deps) Timed() bool {
-	return d.Clock || d.Session || d.Visit || len(d.Thresholds) > 0 ||
-		slices.ContainsFunc(d.Statistics, func(s Statistic) bool { return s.Spec.Window.Kind != cx.AllTime })
-}
-
 // never is the Threshold.After and the wake of what time alone does not change.
 const never = cx.Instant(math.MaxInt64)
 

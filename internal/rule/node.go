@@ -82,6 +82,8 @@ type node struct {
 	id   int64   // its id there
 
 	value valueFunc // what n comes to; nil for the open maps
+	timed bool      // time alone can change n
+	clock bool      // n depends on nothing but the clock
 
 	after cx.Instant // opLt to opGe: see Threshold.After; 0 when since is not compared
 }
@@ -118,16 +120,22 @@ func (n *node) constant() (cx.Value, bool) {
 	return d.konst, d.op == opConst
 }
 
-// isClock reports whether n is a field of the clock.
-func (n *node) isClock() bool { return n.op >= opHour && n.op <= opMonth }
-
 // prepare makes the closures that explaining and waking need, so that a program
-// is never written to again.
+// is never written to again, and notes what time does to n.
 func (n *node) prepare() {
-	n.walk(func(n *node) bool {
-		if n.op < opProperties || n.op > opTraits {
-			n.value = n.val()
-		}
-		return true
-	})
+	n.clock = n.op >= opHour && n.op <= opMonth || len(n.args) > 0
+	for _, a := range n.args {
+		a.prepare()
+		n.timed = n.timed || a.timed
+		n.clock = n.clock && (a.clock || a.op == opConst)
+	}
+	switch n.op {
+	case opStatistic:
+		n.timed = n.spec.Window.Kind != cx.AllTime
+	case opSince, opRunning, opSessionEvents, opSessionDuration, opHour, opMinute, opWeekday, opDay, opMonth:
+		n.timed = true
+	}
+	if n.op < opProperties || n.op > opTraits {
+		n.value = n.val()
+	}
 }

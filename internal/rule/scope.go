@@ -15,6 +15,8 @@ type Scope struct {
 	Statistics cx.Statistics  // nil: every statistic is missing
 	Now        cx.Instant     // log time
 	Zone       *time.Location // the workspace's, for time.*; nil is UTC
+
+	turns map[*node]turning // what Wake knows of conditions on the clock
 }
 
 // Truth is what a condition came to. The zero Truth is False.
