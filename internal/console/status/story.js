@@ -1,0 +1,88 @@
+// A customer's story: events, decisions, exposures, segments, newest first.
+import { arrange, h } from './dom.js'
+import { decision } from './decision.js'
+import { clock, eventName, fate, text } from './text.js'
+
+/** Story shows the items of one customer and keeps what the reader has opened. */
+export class Story {
+  #list = h('ol', { class: 'story' })
+  #drawn = new Map()
+
+  constructor(parent, title, older) {
+    this.more = h('button', { type: 'button', class: 'more', 'data-testid': 'older', click: older }, text('older'))
+    parent.replaceChildren(title, this.#list, this.more)
+  }
+
+  /** Draws items, newest first. */
+  draw(items) {
+    arrange(this.#list, items.flatMap((item, i) => this.#withBreak(item, items[i - 1])))
+  }
+
+  /** An item, after a line that says which visit it belongs to where a visit ends. */
+  #withBreak(item, after) {
+    const e = this.#once(keyOf(item), () => draw(item))
+    if (item.kind !== 'event' || !item.session || (after && sessionOf(after) === item.session)) return [e]
+    if (this.#last === item.session && after) return [e]
+    this.#last = item.session
+    return [this.#once(`visit ${item.session}`, () => h('li', { class: 'visit' }, `${text('session')} ${item.session}`)), e]
+  }
+
+  #last
+
+  #once(key, make) {
+    if (!this.#drawn.has(key)) this.#drawn.set(key, make())
+    return this.#drawn.get(key)
+  }
+}
+
+const sessionOf = (item) => (item.kind === 'event' ? item.session : undefined)
+
+/** Items have no id: kind, place in the journal and subject name them. */
+export const keyOf = (i) => [i.kind, i.position, i.decision, i.action, i.fate, i.segment, i.entered, i.other].join(' ')
+
+function draw(item) {
+  const body = (kinds[item.kind] ?? unknown)(item)
+  return h('li', { class: `item ${item.kind}`, 'data-testid': `item-${item.kind}` }, h('time', { datetime: item.at }, clock(item.at)), h('div', { class: 'body' }, body))
+}
+
+const kinds = {
+  event(i) {
+    const own = i.name && eventName(i.name, i.type) !== i.name ? h('code', {}, i.name) : undefined
+    const head = h('p', { class: 'title' }, h('strong', {}, eventName(i.name, i.type)), own, i.late && h('span', { class: 'chip warn' }, text('late')))
+    return [head, summary(i.properties), properties(i.properties)]
+  },
+  decision(i) {
+    return decision(i)
+  },
+  exposure(i) {
+    return h('p', { class: 'title' }, h('strong', {}, fate(i.fate)), h('code', {}, i.action), h('span', { class: 'soft' }, i.place))
+  },
+  segment(i) {
+    return h('p', { class: 'title' }, text(i.entered ? 'entered' : 'leftSegment'), h('span', { class: 'chip' }, i.segment), i.by_time && h('span', { class: 'soft' }, text('byTime')))
+  },
+  merge(i) {
+    return h('p', { class: 'title' }, text('merged'), h('code', {}, i.other), h('span', { class: 'soft' }, i.reason))
+  },
+}
+
+const unknown = (i) => h('p', { class: 'title' }, i.kind)
+
+/** What a reader wants of the properties at a glance. */
+function summary(p) {
+  if (!p || typeof p !== 'object') return undefined
+  const parts = [p.name, p.quantity > 1 && `× ${p.quantity}`, money(p), !p.name && (p.title || p.path), p.order_id, p.action]
+  const said = parts.filter(Boolean).join('  ')
+  return said ? h('p', { class: 'soft' }, said) : undefined
+}
+
+function money(p) {
+  const yen = p.total ?? p.price
+  return yen === undefined ? undefined : `${Number(yen).toLocaleString()} ${p.currency ?? ''}`.trim()
+}
+
+function properties(p) {
+  const entries = Object.entries(p ?? {})
+  if (!entries.length) return undefined
+  const rows = entries.map(([name, value]) => h('div', {}, h('dt', {}, name), h('dd', {}, typeof value === 'string' ? value : JSON.stringify(value))))
+  return h('details', {}, h('summary', {}, text('details')), h('dl', { class: 'table' }, rows))
+}
