@@ -1,0 +1,344 @@
+package api
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/access"
+	"github.com/kikubari/kikubari/internal/collect"
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/pipeline"
+)
+
+// Appender makes entries durable: the journal.
+type Appender interface {
+	// Append returns when the entries are durable, or why they may not be. After
+	// a return without error it keeps neither entries nor their payloads. tag
+	// goes with them to whoever follows the journal live.
+	Append(ctx context.Context, entries []cx.Entry, tag any) (cx.Position, error)
+}
+
+// Sites knows what workspaces want of the front door. It is safe for concurrent
+// use.
+type Sites interface {
+	// Site returns the wishes of a workspace, the zero Site when it has published
+	// none; ok is false while definitions are still being loaded.
+	Site(w cx.Workspace) (s Site, ok bool)
+}
+
+// Site is what one workspace wants of the front door.
+type Site struct {
+	Redact   *collect.Redaction
+	Batching Batching
+}
+
+// Meter is told of every request once it is answered. It is called
+// concurrently and must be quick.
+type Meter interface {
+	Received(Reception)
+}
+
+// Reception is how one request went: for counters, without personal data.
+type Reception struct {
+	Workspace cx.Workspace // "" when the key was not known
+	Key       cx.KeyID
+	Path      string
+	Status    int
+	Bytes     int // of the body as it came
+	Events    int // accepted
+	Rejected  int
+	Altered   int
+	Read      time.Duration // waiting for the body
+	Parse     time.Duration
+	Append    time.Duration // until durable
+	Answer    time.Duration // from durable to decided
+}
+
+// FrontDoorOptions says what a FrontDoor needs. Journal, Keys and Sites must be
+// set; everything else has a default.
+type FrontDoorOptions struct {
+	Journal  Appender
+	Keys     *access.Keyring
+	Sites    Sites
+	Refusals Refusals         // where samples of refused input go; nil: nowhere
+	Meter    Meter            // nil: nobody counts
+	Log      *slog.Logger     // nil: no log
+	Now      func() time.Time // nil: time.Now
+
+	TrustedProxies []netip.Prefix // whose X-Forwarded-* headers are believed
+
+	ReadTimeout   time.Duration // for a body to arrive; default 10 s
+	AppendTimeout time.Duration // for events to become durable; default 5 s
+	AnswerTimeout time.Duration // from durable to decided; default 150 ms
+	MaxInFlight   int           // requests at once; default 4,096
+	Rate          Rate          // of events for each key; default 300,000/s, burst 600,000
+}
+
+// FrontDoor takes events in: the Segment HTTP API as its clients speak it. A
+// request is answered with 200 only when its events are durable, with a 4xx
+// only when sending it again would never help.
+type FrontDoor struct {
+	FrontDoorOptions
+	limiter  limiter
+	inFlight chan struct{}
+	visits   sync.Pool
+}
+
+// NewFrontDoor returns a FrontDoor, ready to serve.
+func NewFrontDoor(o FrontDoorOptions) *FrontDoor {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Rate == (Rate{}) {
+		o.Rate = Rate{PerSecond: 300_000, Burst: 600_000}
+	}
+	o.ReadTimeout = cmp.Or(o.ReadTimeout, 10*time.Second)
+	o.AppendTimeout = cmp.Or(o.AppendTimeout, 5*time.Second)
+	o.AnswerTimeout = cmp.Or(o.AnswerTimeout, 150*time.Millisecond)
+	o.MaxInFlight = cmp.Or(o.MaxInFlight, 4096)
+	return &FrontDoor{
+		FrontDoorOptions: o,
+		limiter:          limiter{rate: o.Rate},
+		inFlight:         make(chan struct{}, o.MaxInFlight),
+		visits:           sync.Pool{New: func() any { return new(visit) }},
+	}
+}
+
+// ServeHTTP answers a request under /v1/.
+func (f *FrontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	call, known := collect.Lookup(strings.TrimSuffix(r.URL.Path, "/"))
+	key, settings := settingsKey(r.URL.Path)
+	switch {
+	case !known && !settings:
+		f.fail(w, r, cx.E(cx.NotFound, "", "there is no such path here"))
+	case r.Method == http.MethodOptions:
+		preflight(w, r)
+	case settings && (r.Method == http.MethodGet || r.Method == http.MethodHead):
+		f.settings(w, r, key)
+	case known && r.Method == http.MethodPost:
+		f.receive(w, r, call)
+	default:
+		w.Header().Set("Allow", allowed(known))
+		f.refuseMethod(w, r)
+	}
+}
+
+func allowed(call bool) string {
+	if call {
+		return "POST, OPTIONS"
+	}
+	return "GET, HEAD, OPTIONS"
+}
+
+// receive is the way of one request through the door.
+func (f *FrontDoor) receive(w http.ResponseWriter, r *http.Request, call collect.Call) {
+	allowOrigin(w, r)
+	v := f.visits.Get().(*visit)
+	v.begin(f, r, call)
+	err := v.admit()
+	if err == nil {
+		err = v.run(w)
+	}
+	v.leave()
+	if err != nil {
+		v.seen.Status = f.fail(w, r, err)
+	} else {
+		v.seen.Status = http.StatusOK
+		writeRaw(w, http.StatusOK, v.answer)
+	}
+	if f.Meter != nil {
+		f.Meter.Received(v.seen)
+	}
+	if v.reusable {
+		v.forget()
+		f.visits.Put(v)
+	}
+}
+
+// visit is one request and the memory for it. The events alias the body and the
+// collector, the entries alias encoded, so nothing of it may be used again
+// while the journal might still be reading: see reusable.
+type visit struct {
+	door     *FrontDoor
+	request  *http.Request
+	call     collect.Call
+	key      *access.Key
+	inBody   string // the write key, when it came in the body
+	at       cx.Instant
+	seen     Reception
+	inside   bool
+	reusable bool
+
+	body      []byte
+	collector collect.Collector
+	encoded   []byte
+	entries   []cx.Entry
+	ends      []int
+	answer    []byte
+}
+
+func (v *visit) begin(f *FrontDoor, r *http.Request, call collect.Call) {
+	v.door, v.request, v.call = f, r, call
+	v.seen = Reception{Path: r.URL.Path}
+	v.reusable = true
+}
+
+// admit lets the request in when there is room.
+func (v *visit) admit() error {
+	select {
+	case v.door.inFlight <- struct{}{}:
+		v.inside = true
+		return nil
+	default:
+		return cx.E(cx.Limited, "", "too many requests at once: try again")
+	}
+}
+
+func (v *visit) leave() {
+	if v.inside {
+		<-v.door.inFlight
+		v.inside = false
+	}
+}
+
+// run takes the request in and leaves the answer in v.answer.
+func (v *visit) run(w http.ResponseWriter) error {
+	ring := v.door.Keys.Ring()
+	if ring == nil {
+		return errStarting
+	}
+	if err := v.findKey(ring); err != nil {
+		return err
+	}
+	if err := v.read(w); err != nil {
+		return v.refused(err)
+	}
+	if v.call.Drop {
+		v.answer = append(v.answer[:0], `{"success":true}`...)
+		return nil
+	}
+	began := v.door.Now()
+	v.at = cx.InstantOf(began)
+	if err := v.collector.Open(v.call, v.body); err != nil {
+		return v.refused(err)
+	}
+	if err := v.findKeyInBody(ring); err != nil {
+		return err
+	}
+	site, ok := v.door.Sites.Site(v.key.Workspace)
+	if !ok {
+		return errStarting
+	}
+	if err := v.door.limiter.take(v.key.ID, v.collector.Len(), began); err != nil {
+		return err
+	}
+	got, err := v.collector.Events(v.sender(ring, site), v.at)
+	if err != nil {
+		return v.refused(err)
+	}
+	v.seen.Events, v.seen.Rejected, v.seen.Altered = len(got.Events), len(got.Rejected), len(got.Altered)
+	v.seen.Parse = v.door.Now().Sub(began)
+	v.sample(got)
+	return v.store(got)
+}
+
+var errStarting = cx.E(cx.Unavailable, "", "the program is starting: try again")
+
+// store makes the events durable and waits for what is decided on them, if the
+// client does.
+func (v *visit) store(got collect.Result) error {
+	var waiter *pipeline.Waiter
+	if v.wantsAnswer() {
+		waiter = pipeline.NewWaiter(len(got.Events))
+	}
+	if len(got.Events) > 0 {
+		if err := v.append(got.Events, waiter); err != nil {
+			return err
+		}
+	}
+	v.answer = appendHead(v.answer[:0], got.Rejected)
+	if waiter != nil {
+		v.await(got.Events, waiter)
+	}
+	v.answer = append(v.answer, '}')
+	return nil
+}
+
+func (v *visit) append(events []cx.Event, waiter *pipeline.Waiter) error {
+	v.encode(events)
+	var tag any
+	if waiter != nil {
+		tag = waiter
+	}
+	began := v.door.Now()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.request.Context()), v.door.AppendTimeout)
+	defer cancel()
+	_, err := v.door.Journal.Append(ctx, v.entries, tag)
+	v.seen.Append = v.door.Now().Sub(began)
+	if err != nil {
+		v.reusable, v.seen.Events = false, 0
+	}
+	return err
+}
+
+// encode writes the events one after another into one piece of memory.
+func (v *visit) encode(events []cx.Event) {
+	v.encoded, v.ends, v.entries = v.encoded[:0], v.ends[:0], v.entries[:0]
+	for i := range events {
+		v.encoded = cx.AppendEvent(v.encoded, &events[i])
+		v.ends = append(v.ends, len(v.encoded))
+	}
+	start := 0
+	for _, end := range v.ends {
+		v.entries = append(v.entries, cx.Entry{Kind: cx.EntryEvent, Payload: v.encoded[start:end:end]})
+		start = end
+	}
+}
+
+func (v *visit) await(events []cx.Event, waiter *pipeline.Waiter) {
+	began := v.door.Now()
+	ctx, cancel := context.WithTimeout(v.request.Context(), v.door.AnswerTimeout)
+	defer cancel()
+	answers, complete := waiter.Wait(ctx)
+	v.seen.Answer = v.door.Now().Sub(began)
+	if v.key.Kind == cx.ServerKey {
+		v.answer = appendByMessage(v.answer, events, answers)
+	} else {
+		v.answer = appendMerged(v.answer, answers)
+	}
+	if !complete {
+		v.answer = append(v.answer, `,"late":true`...)
+	}
+}
+
+func (v *visit) wantsAnswer() bool {
+	if v.request.URL.RawQuery == "" {
+		return false
+	}
+	a := v.request.URL.Query().Get("actions")
+	return a == "1" || a == "true"
+}
+
+const keepMemory = 1 << 20 // bytes of a visit's buffers that are kept for the next
+
+// forget drops what must not outlive the request, and memory that only an
+// unusual request needs.
+func (v *visit) forget() {
+	v.door, v.request, v.key, v.inBody = nil, nil, nil, ""
+	clear(v.entries)
+	if cap(v.body)+cap(v.encoded) > keepMemory {
+		v.body, v.encoded = nil, nil
+	}
+	if cap(v.answer) > keepMemory {
+		v.answer = nil
+	}
+}

@@ -1,0 +1,64 @@
+package api
+
+import (
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/collect"
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// read takes the whole body into v.body, but never more than a request may
+// have, and not for longer than a body may take to arrive.
+func (v *visit) read(w http.ResponseWriter) error {
+	began := v.door.Now()
+	defer func() { v.seen.Read, v.seen.Bytes = v.door.Now().Sub(began), len(v.body) }()
+	v.body = v.body[:0]
+	announced := v.request.ContentLength
+	if announced > collect.MaxRequest {
+		return requestTooLarge()
+	}
+	deadline := http.NewResponseController(w)
+	_ = deadline.SetReadDeadline(time.Now().Add(v.door.ReadTimeout)) // what cannot have one is no slow network
+	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
+	var err error
+	v.body, err = readUpTo(v.body, v.request.Body, int(max(announced, 0)), collect.MaxRequest+1)
+	switch {
+	case len(v.body) > collect.MaxRequest:
+		return requestTooLarge()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return &cx.Error{Kind: cx.Unavailable, Err: errors.New("the body did not arrive in time: try again")}
+	case err != nil:
+		return &cx.Error{Kind: cx.Unavailable, Err: errors.New("the body did not arrive whole: try again")}
+	}
+	return nil
+}
+
+func requestTooLarge() error {
+	return &cx.Error{Kind: cx.Invalid, Err: &collect.Refusal{Reason: collect.RequestTooLarge}}
+}
+
+// readUpTo appends what r gives to dst, at most limit bytes, asking for expected
+// ones at first.
+func readUpTo(dst []byte, r io.Reader, expected, limit int) ([]byte, error) {
+	if need := min(expected+1, limit); cap(dst) < need {
+		dst = make([]byte, 0, max(need, 4<<10))
+	}
+	for len(dst) < limit {
+		if len(dst) == cap(dst) {
+			dst = append(dst, 0)[:len(dst)]
+		}
+		n, err := r.Read(dst[len(dst):min(cap(dst), limit)])
+		dst = dst[:len(dst)+n]
+		if errors.Is(err, io.EOF) {
+			return dst, nil
+		}
+		if err != nil {
+			return dst, err
+		}
+	}
+	return dst, nil
+}
