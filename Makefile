@@ -14,7 +14,7 @@ COUNT   ?= 5
 BENCH   ?= .
 PKG     ?= ./...
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION)
+LDFLAGS := -X github.com/kikubari/kikubari/internal/app.version=$(VERSION)
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # The SDK is built again when a file of it changed; what npm and the build write does not count.

@@ -92,7 +92,8 @@ type Warehouse interface {
 	Append(ctx context.Context, b *Batch) error
 }
 
-// Batch is what the machine put out since the last one, in order of position.
+// Batch is what the machine put out since the last one. Rows of one customer are
+// in order of position; those of different customers are in no order.
 // Upto is the position of the tick that closed it. Rows at or below the
 // warehouse's position have been left out already.
 type Batch struct {

@@ -1,0 +1,178 @@
+package pipeline
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/profile"
+)
+
+// A cut is the state of the whole machine at a tick. It is not written in one
+// go: at the tick every worker only turns a page (beginCut); the customers that
+// changed are then encoded a few at a time between batches, and any of them
+// that is about to change again is encoded first. When all workers are done the
+// writer waits until the warehouse has the rows up to the cut and commits it.
+
+// part is what one worker, or the resolver, adds to a cut.
+type part struct {
+	cut       uint64
+	customers []CustomerRow
+	gone      []cx.CustomerID
+	spilled   []SpillRow
+}
+
+// cutHead is what the sequencer knows of a cut.
+type cutHead struct {
+	number     uint64
+	position   cx.Position
+	time       cx.Instant
+	shared     []byte
+	identities []IdentityRow
+	merged     [][2]cx.CustomerID
+	done       []chan<- struct{} // closed when the cut is committed
+}
+
+// beginCut turns the page: what changed so far belongs to the cut, what changes
+// from now on to the next one.
+func (w *worker) beginCut(number uint64) {
+	w.running = &part{cut: number, gone: w.next.gone, spilled: w.next.spilled}
+	w.next = part{}
+	w.pending, w.dirty = w.dirty, w.pending[:0]
+	w.epoch = number + 1
+	w.turnPage(number)
+	w.finishPart()
+}
+
+// encodeSome encodes up to n customers of the running cut.
+func (w *worker) encodeSome(n int) {
+	for ; n > 0 && len(w.pending) > 0; n-- {
+		last := len(w.pending) - 1
+		r := w.pending[last]
+		w.pending[last] = nil
+		w.pending = w.pending[:last]
+		if r.epoch == w.running.cut {
+			w.encode(r)
+		}
+	}
+	w.finishPart()
+}
+
+// encode writes the resident's row into the running cut.
+func (w *worker) encode(r *resident) {
+	const chunk = 256 << 10
+	if cap(w.arena)-len(w.arena) < 4<<10 {
+		w.arena = make([]byte, 0, chunk)
+	}
+	start := len(w.arena)
+	w.arena = profile.AppendCustomer(w.arena, &r.customer)
+	row := CustomerRow{ID: r.customer.ID, Workspace: r.customer.Workspace, Blob: w.arena[start:len(w.arena):len(w.arena)]}
+	if len(r.customer.Timers) > 0 {
+		row.Due = r.customer.Timers[0].Due
+	}
+	w.running.customers = append(w.running.customers, row)
+	r.epoch, r.saved = 0, w.running.cut
+}
+
+// finishPart hands the worker's part to the writer once nothing is missing.
+func (w *worker) finishPart() {
+	if w.running == nil || len(w.pending) > 0 {
+		return
+	}
+	p := w.running
+	w.running, w.arena = nil, nil
+	w.shard.parts <- p
+}
+
+// writeCheckpoints commits cuts one after the other until ctx ends or cuts is
+// closed.
+func (s *Shard) writeCheckpoints(ctx context.Context) {
+	for head := range s.cuts {
+		c := &Checkpoint{
+			Epoch: s.epoch, Previous: s.checkpointed(), Position: head.position, Time: head.time, Shared: head.shared,
+			Identities: head.identities, Merged: head.merged,
+			SpillFloor: uint32(max(0, (head.time-25*cx.Hour)/cx.Second)),
+		}
+		for range s.workers {
+			select {
+			case p := <-s.parts:
+				c.Customers = append(c.Customers, p.customers...)
+				c.Gone = append(c.Gone, p.gone...)
+				c.Spilled = append(c.Spilled, p.spilled...)
+			case <-ctx.Done():
+				return
+			}
+		}
+		slices.SortFunc(c.Customers, func(a, b CustomerRow) int {
+			if a.ID < b.ID {
+				return -1
+			}
+			return 1
+		})
+		if !s.awaitWarehouse(ctx, head.position) || !s.commit(ctx, c) {
+			return
+		}
+		s.committed.Store(uint64(head.position))
+		s.committedCut.Store(head.number)
+		s.opts.released(head.position)
+		for _, d := range head.done {
+			close(d)
+		}
+		s.cutting.Store(false)
+	}
+}
+
+// commit writes the checkpoint, again and again until it succeeds: the journal
+// keeps everything since the last one, so waiting loses nothing. A conflict
+// means that another process has taken over; then this one stops.
+func (s *Shard) commit(ctx context.Context, c *Checkpoint) bool {
+	start := time.Now()
+	defer func() { s.Stages.Checkpoint.add(time.Since(start)) }()
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := s.opts.Store.Checkpoint(ctx, c)
+		if err == nil {
+			return true
+		}
+		if cx.KindOf(err) == cx.Conflict {
+			s.fail(err)
+			return false
+		}
+		s.stuck("commit checkpoint", err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return false
+		}
+	}
+}
+
+// writeWarehouse appends batches of rows, in order, until feeds is closed.
+func (s *Shard) writeWarehouse(ctx context.Context) {
+	for b := range s.feeds {
+		start := time.Now()
+		for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+			err := s.opts.Warehouse.Append(ctx, b)
+			if err == nil {
+				break
+			}
+			if cx.KindOf(err) == cx.Conflict {
+				s.fail(err)
+				return
+			}
+			s.stuck("append to warehouse", err)
+			select {
+			case <-time.After(wait):
+			case <-ctx.Done():
+				return
+			}
+		}
+		s.Stages.Warehouse.add(time.Since(start))
+		s.warehouse.advance(b.Upto)
+	}
+}
+
+// awaitWarehouse waits until the warehouse has everything up to p.
+func (s *Shard) awaitWarehouse(ctx context.Context, p cx.Position) bool {
+	return s.warehouse.await(ctx, p)
+}

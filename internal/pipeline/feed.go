@@ -1,0 +1,28 @@
+package pipeline
+
+import (
+	"slices"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// add appends the rows of o, leaving out those at skip and before, which the
+// warehouse has already.
+func (b *Batch) add(o *Batch, skip cx.Position) {
+	b.Events = appendAfter(b.Events, o.Events, func(r *EventRow) bool { return r.Position > skip })
+	b.Decisions = appendAfter(b.Decisions, o.Decisions, func(r *DecisionRow) bool { return r.Position > skip })
+	b.Exposures = appendAfter(b.Exposures, o.Exposures, func(r *ExposureRow) bool { return r.Position > skip })
+	b.Moves = appendAfter(b.Moves, o.Moves, func(r *SegmentRow) bool { return r.Position > skip })
+	b.Merges = appendAfter(b.Merges, o.Merges, func(r *MergeRow) bool { return r.Position > skip })
+}
+
+// appendAfter appends the rows from the first new one on: rows of one worker
+// are in order of position.
+func appendAfter[R any](dst, rows []R, isNew func(*R) bool) []R {
+	for i := range rows {
+		if isNew(&rows[i]) {
+			return append(slices.Grow(dst, len(rows)-i), rows[i:]...)
+		}
+	}
+	return dst
+}

@@ -1,0 +1,74 @@
+package pipeline
+
+import (
+	"context"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/definition"
+)
+
+// Inspect lets look see a customer as the lane has it now, between two events.
+// look must be quick and must keep nothing of what it is given. It fails with
+// kind NotFound when there is no such customer (or no longer: it was merged).
+func (s *Shard) Inspect(ctx context.Context, id cx.CustomerID, look func(c *cx.Customer, set *definition.Set, stats cx.Statistics, now cx.Instant)) error {
+	w := s.workers[id.Lane()%len(s.workers)]
+	done := make(chan error, 1)
+	question := func() {
+		l := s.lanes[id.Lane()]
+		if l.residents[id] == nil {
+			w.load([]cx.CustomerID{id})
+		}
+		r := l.residents[id]
+		if r == nil {
+			done <- cx.E(cx.NotFound, "", "there is no customer "+id.String())
+			return
+		}
+		state := s.published.Load()
+		now := max(w.scope.Now, cx.Instant(s.logTime.Load()))
+		ws := state.workspace(r.customer.Workspace)
+		look(&r.customer, ws.set, w.folder.View(ws.plan, &r.customer, now), now)
+		done <- nil
+	}
+	select {
+	case w.ask <- question:
+		return <-done
+	case <-s.stopping:
+		return cx.E(cx.Unavailable, "", "the program is stopping")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Set returns the workspace's set that was in force at the last tick.
+func (s *Shard) Set(w cx.Workspace) *definition.Set { return s.published.Load().workspace(w).set }
+
+// Progress is how far the stages have come.
+type Progress struct {
+	Applied    cx.Position // given to the lanes
+	Warehouse  cx.Position
+	Checkpoint cx.Position
+	Time       cx.Instant // log time of the last entry
+	Tick       cx.Instant // log time of the last tick
+	Due        cx.Instant // when the earliest timer wants to fire, 0 for none
+	Identities int        // known
+	Unsaved    bool       // something is not in a checkpoint yet
+	InMemory   int64      // bytes of customers held decoded, estimated
+}
+
+// Progress reports how far the stages have come, without waiting for them.
+func (s *Shard) Progress() Progress {
+	p := Progress{
+		Applied: cx.Position(s.applied.Load()), Warehouse: s.warehouse.position(), Checkpoint: s.checkpointed(),
+		Time: cx.Instant(s.logTime.Load()), Tick: cx.Instant(s.lastTick.Load()), Unsaved: s.restless.Load(),
+		Identities: int(s.identities.Load()),
+	}
+	for i := range s.due {
+		if due := cx.Instant(s.due[i].Load()); due != 0 && (p.Due == 0 || due < p.Due) {
+			p.Due = due
+		}
+	}
+	for _, w := range s.workers {
+		p.InMemory += w.memory.Load()
+	}
+	return p
+}

@@ -1,0 +1,74 @@
+package pipeline
+
+import (
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/decide"
+	"github.com/kikubari/kikubari/internal/profile"
+)
+
+// give takes the loser of a merge off its lane and hands it over.
+func (w *worker) give(l *lane, o *order) {
+	r := l.residents[o.customer]
+	if r == nil { // created and merged before anything happened to it
+		o.hand.loser <- given{customer: &cx.Customer{ID: o.customer}}
+		return
+	}
+	w.fireOwn(l, r, o.at, w.scope.Now)
+	if r.epoch != 0 && r.epoch != w.epoch {
+		w.encode(r) // the running cut still needs it
+	}
+	r.epoch = gone
+	delete(l.residents, o.customer)
+	w.bytes -= int64(r.size)
+	w.next.gone = append(w.next.gone, o.customer)
+	loser := r.customer
+	r.customer = cx.Customer{ID: loser.ID}
+	marks := map[uint64]uint32(nil)
+	if loser.Flags&cx.SpillSeen != 0 {
+		marks = w.takeMarks(loser.ID)
+	}
+	o.hand.loser <- given{&loser, marks}
+}
+
+// merge takes the loser over and makes it part of the winner. It waits for the
+// give at the same position only, which its worker reaches without waiting for
+// this one.
+func (w *worker) merge(l *lane, o *order) {
+	hand := <-o.hand.loser
+	loser := hand.customer
+	w.ws = w.state.workspace(o.event.Workspace)
+	r := w.customer(l, o.customer, o.event.Workspace)
+	w.touch(r)
+	c := &r.customer
+	w.fireOwn(l, r, o.at, w.scope.Now)
+	out := w.folder.Merge(w.ws.plan, c, loser, w.scope.Now)
+	w.spill(c, out.Spilled)
+	if loser.Flags&cx.SpillSeen != 0 {
+		w.adoptMarks(c, hand.marks)
+		w.adoptSpilled(c.ID, loser.ID)
+	}
+	decide.Prune(c, w.scope.Now, w.ws.set.Settings.Zone)
+	w.see(c, nil)
+	entered, left := w.judge(c, &cx.Change{All: true})
+	w.moved(c, o.at, entered, left, false)
+	w.setWake(c)
+	l.setAlarm(r)
+	w.resize(r)
+	w.feed.Merges = append(w.feed.Merges, MergeRow{
+		Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Winner: c.ID, Loser: loser.ID, Reason: o.reason,
+	})
+}
+
+// drop forgets an identity that moved to another customer.
+func (w *worker) drop(l *lane, o *order) {
+	r := l.residents[o.customer]
+	if r == nil {
+		return
+	}
+	w.touch(r)
+	c := &r.customer
+	for _, id := range o.links {
+		profile.Unlink(c, id)
+	}
+	w.resize(r)
+}

@@ -1,0 +1,156 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/binary"
+	"fmt"
+	"log/slog"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/definition"
+	"github.com/kikubari/kikubari/internal/profile"
+)
+
+// Publication is a set of definitions that takes effect at one position.
+type Publication struct {
+	Workspace cx.Workspace
+	Who       cx.KeyID
+	Why       string
+	Canonical []byte // definition.Canonical of its documents
+
+	Sequence uint64 // given by the machine: 1, 2, 3 … over all workspaces
+	Position cx.Position
+	At       cx.Instant // log time
+}
+
+const publicationCodec = 1
+
+// appendPublication encodes what the journal keeps of p.
+func appendPublication(dst []byte, p *Publication) []byte {
+	dst = append(dst, publicationCodec)
+	for _, s := range [...]string{string(p.Workspace), string(p.Who), p.Why, string(p.Canonical)} {
+		dst = binary.AppendUvarint(dst, uint64(len(s)))
+		dst = append(dst, s...)
+	}
+	return dst
+}
+
+func decodePublication(b []byte) (p Publication, err error) {
+	if len(b) == 0 || b[0] != publicationCodec {
+		return p, cx.ErrCodec
+	}
+	r := reader{b: b[1:]}
+	p.Workspace, p.Who, p.Why, p.Canonical = cx.Workspace(r.str()), cx.KeyID(r.str()), r.str(), []byte(r.str())
+	return p, r.end()
+}
+
+// Publish checks the documents against what is in force and puts them in force
+// as the workspace's whole set. It returns when every later event is judged by
+// them. Problems, if any, are all returned, and then nothing is published.
+func (s *Shard) Publish(ctx context.Context, p Publication, docs []definition.Document) (Publication, []definition.Problem, error) {
+	_, problems, err := s.Check(p.Workspace, docs)
+	if err != nil || len(problems) > 0 {
+		return p, problems, err
+	}
+	if p.Canonical, err = definition.Canonical(docs); err != nil {
+		return p, nil, err
+	}
+	done := make(chan Publication, 1)
+	if _, err := s.opts.Journal.Append(ctx, []cx.Entry{{Kind: cx.EntryDefinitions, Payload: appendPublication(nil, &p)}}, done); err != nil {
+		return p, nil, err
+	}
+	select {
+	case p = <-done:
+		if p.Sequence == 0 {
+			return p, nil, cx.E(cx.Internal, "publish", "the machine could not build a set that had been checked")
+		}
+		return p, nil, nil
+	case <-s.failed:
+		return p, nil, s.failure
+	case <-ctx.Done():
+		return p, nil, &cx.Error{Kind: cx.Unavailable, Op: "publish", Err: fmt.Errorf("the set is in the journal but did not take effect in time; look again in a moment (%w)", ctx.Err())}
+	}
+}
+
+// Check builds the documents as Publish would, without publishing them.
+func (s *Shard) Check(ws cx.Workspace, docs []definition.Document) (*definition.Set, []definition.Problem, error) {
+	state := s.published.Load()
+	set, problems := definition.Build(docs, state.workspace(ws).registry.Clone(), state.sequence+1)
+	if len(problems) == 0 && set.Workspace != ws {
+		return nil, nil, cx.E(cx.Invalid, "publish", fmt.Sprintf("these definitions are of workspace %q, the key speaks for %q", set.Workspace, ws))
+	}
+	return set, problems, nil
+}
+
+// publish puts the set of a journal entry in force. It is a barrier: events
+// before it are judged by the old set, events after it by the new one.
+func (s *Shard) publish(at cx.Position, payload []byte, done chan<- Publication) {
+	p, err := decodePublication(payload)
+	p.Position, p.At = at, s.now
+	if err == nil {
+		err = s.enforce(&p)
+	}
+	if err != nil {
+		// It was checked by the version that wrote it. Staying with the old set is
+		// what every replay by this version does too.
+		p.Sequence = 0
+		s.opts.Log.Error("a published set cannot be built by this version; the earlier one stays in force",
+			slog.String("workspace", string(p.Workspace)), slog.String("position", at.String()), slog.Any("error", err))
+	} else if s.opts.Published != nil {
+		s.opts.Published(p)
+	}
+	if done != nil {
+		done <- p
+	}
+}
+
+// enforce builds the set and makes it part of the state.
+func (s *Shard) enforce(p *Publication) error {
+	p.Sequence = s.state.sequence + 1
+	w, err := buildWorkspace(s.intern(p.Workspace), p.Canonical, s.state.workspace(p.Workspace).registry.Clone(), p.Sequence)
+	if err != nil {
+		return err
+	}
+	next := *s.state
+	next.sequence = p.Sequence
+	next.workspaces = make(map[cx.Workspace]*workspace, len(s.state.workspaces)+1)
+	for name, old := range s.state.workspaces {
+		next.workspaces[name] = old
+	}
+	next.workspaces[w.name] = w
+	s.resolver.Configure(w.name, w.settings)
+	s.setState(&next)
+	s.unsaved = true
+	s.restless.Store(true)
+	return nil
+}
+
+// buildWorkspace compiles a set from its canonical form.
+func buildWorkspace(name cx.Workspace, canonical []byte, registry *definition.Registry, sequence uint64) (*workspace, error) {
+	docs, err := definition.ParseCanonical(canonical)
+	if err != nil {
+		return nil, err
+	}
+	set, problems := definition.Build(docs, registry, sequence)
+	if len(problems) > 0 {
+		return nil, definition.AsError(problems)
+	}
+	return newWorkspace(name, set, canonical, registry), nil
+}
+
+func newWorkspace(name cx.Workspace, set *definition.Set, canonical []byte, registry *definition.Registry) *workspace {
+	w := &workspace{name: name, set: set, canonical: canonical, registry: registry}
+	w.settings = profile.Settings{
+		Zone: set.Settings.Zone, Currency: set.Settings.Currency, MergeOn: set.Settings.MergeOn,
+		Purposes: map[string]cx.Purpose{},
+	}
+	for _, c := range set.Settings.Categories {
+		w.settings.Purposes[c.Name] = c.Purpose
+	}
+	specs := make([]profile.SlotSpec, len(set.Statistics))
+	for i, s := range set.Statistics {
+		specs[i] = profile.SlotSpec{Slot: s.Slot, Spec: s.Spec}
+	}
+	w.plan = profile.NewPlan(w.settings, specs)
+	return w
+}

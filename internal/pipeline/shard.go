@@ -1,0 +1,443 @@
+// Package pipeline is the machine: it takes the journal's entries in order and
+// does with each event what ARCHITECTURE.md calls a day of one event. Start
+// with event.go, the story of one event on its customer's lane; then shard.go,
+// which hands entries to lanes; tick.go, where time passes; and checkpoint.go,
+// where state is saved.
+//
+// The machine has no hidden input: what it computes follows from the journal
+// alone and does not depend on the number of cores, on when checkpoints are
+// written or on which customers happen to be in memory.
+package pipeline
+
+import (
+	"container/heap"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/journal"
+	"github.com/kikubari/kikubari/internal/profile"
+)
+
+// Journal is what the pipeline needs of the log.
+type Journal interface {
+	// Append returns when the entries are durable. tag comes back with them in
+	// the live record.
+	Append(ctx context.Context, entries []cx.Entry, tag any) (cx.Position, error)
+	// Follow calls fn for every record from sequence from on, in order, and goes
+	// on with live ones until ctx ends or fn fails.
+	Follow(ctx context.Context, from uint64, fn func(*journal.Record) error) error
+}
+
+// Options say what a Shard works with. Journal, Store and Warehouse are needed;
+// the zero value of everything else is a sensible default.
+type Options struct {
+	Journal   Journal
+	Store     Store
+	Warehouse Warehouse
+	Log       *slog.Logger
+
+	Workers         int           // goroutines that run the lanes; 0 means one a core
+	CheckpointEvery time.Duration // shortest time between two cuts; 0 means 5 s
+	CacheBytes      int64         // memory for decoded customers; 0 means 1 GiB
+
+	// Watcher is told what happens; nil is nobody.
+	Watcher Watcher
+	// Passive turns off the clock: no ticks are written, so only those in the
+	// journal pass. For replays.
+	Passive bool
+	// Published is told of every set that took effect, live and on replay, in
+	// order; it must tolerate being told again.
+	Published func(Publication)
+	// Released is told after each checkpoint up to which position the journal is
+	// no longer needed by the machine.
+	Released func(cx.Position)
+}
+
+func (o *Options) released(p cx.Position) {
+	if o.Released != nil {
+		o.Released(p)
+	}
+}
+
+// Shard runs the machine over one journal.
+type Shard struct {
+	opts    Options
+	epoch   uint64
+	Stages  Stages
+	lanes   [cx.Lanes]*lane
+	workers []*worker
+	due     []atomic.Int64 // by worker: when its lanes want to wake, 0 for never
+
+	// Owned by the sequencer, the goroutine that follows the journal.
+	resolver  *profile.Resolver
+	state     *shared
+	position  cx.Position // of the last entry taken
+	now       cx.Instant
+	skip      cx.Position // warehouse rows up to here are stored already
+	askers    askers
+	batches   []*batch // one a worker, being filled
+	barriers  chan *report
+	sinceTick int
+	unsaved   bool // something changed since the last cut
+	cutNumber uint64
+	lastCut   time.Time
+
+	names        atomic.Pointer[map[cx.Workspace]cx.Workspace]
+	published    atomic.Pointer[shared] // the state of the last tick, for readers outside
+	applied      atomic.Uint64          // position of the last entry handed to the lanes
+	logTime      atomic.Int64           // log time of that entry
+	lastTick     atomic.Int64           // log time of the last tick
+	identities   atomic.Int64           // known to the resolver
+	restless     atomic.Bool            // something happened since the last tick, or is not saved
+	cutting      atomic.Bool
+	committed    atomic.Uint64 // position of the last checkpoint
+	committedCut atomic.Uint64
+	warehouse    *watermark
+	flushes      chan chan<- struct{}
+
+	parts chan *part
+	cuts  chan *cutHead
+	feeds chan *Batch
+
+	failure  error
+	failOnce sync.Once
+	failed   chan struct{}
+	stopping chan struct{} // closed when nothing more needs to be written
+}
+
+// Open recovers the machine's state from the last checkpoint. Run goes on from
+// there.
+func Open(ctx context.Context, opts Options) (*Shard, error) {
+	if opts.Workers == 0 {
+		opts.Workers = runtime.GOMAXPROCS(0)
+	}
+	opts.Workers = min(opts.Workers, cx.Lanes)
+	if opts.CheckpointEvery == 0 {
+		opts.CheckpointEvery = 5 * time.Second
+	}
+	if opts.CacheBytes == 0 {
+		opts.CacheBytes = 1 << 30
+	}
+	if opts.Watcher == nil {
+		opts.Watcher = nobody{}
+	}
+	if opts.Log == nil {
+		opts.Log = slog.New(slog.DiscardHandler)
+	}
+	s := &Shard{
+		opts: opts, resolver: new(profile.Resolver),
+		barriers: make(chan *report, opts.Workers), flushes: make(chan chan<- struct{}, 8),
+		parts: make(chan *part, opts.Workers), cuts: make(chan *cutHead, 1), feeds: make(chan *Batch, 1),
+		warehouse: newWatermark(), failed: make(chan struct{}), stopping: make(chan struct{}),
+	}
+	for i := range s.lanes {
+		s.lanes[i] = &lane{number: i, residents: map[cx.CustomerID]*resident{}}
+	}
+	s.due = make([]atomic.Int64, opts.Workers)
+	for i := range opts.Workers {
+		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), page: new(page), epoch: 1}
+		for l := i; l < cx.Lanes; l += opts.Workers {
+			w.lanes = append(w.lanes, s.lanes[l])
+		}
+		s.workers = append(s.workers, w)
+	}
+	s.batches = make([]*batch, opts.Workers)
+	names := map[cx.Workspace]cx.Workspace{}
+	s.names.Store(&names)
+	if err := s.recover(ctx); err != nil {
+		return nil, fmt.Errorf("recover state: %w", err)
+	}
+	return s, nil
+}
+
+// recover loads the last checkpoint: shared state, identities and due times.
+// Customers are loaded when they are needed.
+func (s *Shard) recover(ctx context.Context) error {
+	r, err := s.opts.Store.Recover(ctx)
+	if err != nil {
+		return err
+	}
+	stored, err := s.opts.Warehouse.Position(ctx)
+	if err != nil {
+		return err
+	}
+	if stored < r.Position {
+		return cx.E(cx.Invalid, "", fmt.Sprintf("the warehouse ends at %v but the checkpoint is at %v: rows in between would be missing for ever; restore the warehouse file, or remove state and warehouse together to compute both from the journal", stored, r.Position))
+	}
+	s.epoch, s.position, s.now, s.skip = r.Epoch, r.Position, r.Time, stored
+	s.committed.Store(uint64(r.Position))
+	s.applied.Store(uint64(r.Position))
+	s.logTime.Store(int64(r.Time))
+	s.lastTick.Store(int64(r.Time))
+	s.warehouse.advance(stored)
+	if s.state, err = decodeShared(r.Shared); err != nil {
+		return err
+	}
+	s.published.Store(s.state)
+	for name, w := range s.state.workspaces {
+		s.resolver.Configure(name, w.settings)
+	}
+	if err := s.opts.Store.EachIdentity(ctx, func(row IdentityRow) error {
+		s.resolver.LoadIdentity(profile.IdentityRow(row))
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := s.opts.Store.EachMerged(ctx, func(loser, winner cx.CustomerID) error {
+		s.resolver.LoadMerged(loser, winner)
+		return nil
+	}); err != nil {
+		return err
+	}
+	return s.opts.Store.EachDue(ctx, func(id cx.CustomerID, due cx.Instant) error {
+		l := s.lanes[id.Lane()]
+		l.alarms.Push(alarm{due, id})
+		return nil
+	})
+}
+
+// Run follows the journal until ctx ends; then it saves a last checkpoint if
+// the journal still takes the tick for it, and stops. It returns the failure
+// that stopped it, if one did.
+func (s *Shard) Run(ctx context.Context) error {
+	for _, l := range s.lanes {
+		heap.Init(&l.alarms)
+	}
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	defer stop()
+	var workers, writers, clock sync.WaitGroup
+	for _, w := range s.workers {
+		w.publishDue()
+		workers.Go(func() { w.run(work) })
+	}
+	writers.Go(func() { s.writeCheckpoints(work) })
+	writers.Go(func() { s.writeWarehouse(work) })
+
+	follow, unfollow := context.WithCancel(work)
+	defer unfollow()
+	ended := make(chan error, 1)
+	go func() { ended <- s.opts.Journal.Follow(follow, s.position.Sequence(), s.record) }()
+	ticking, untick := context.WithCancel(ctx)
+	defer untick()
+	if !s.opts.Passive {
+		clock.Go(func() { s.clock(ticking) })
+	}
+
+	var err error
+	select {
+	case err = <-ended:
+	case <-s.failed:
+		err = s.failure
+	case <-ctx.Done():
+		untick()
+		clock.Wait()
+		if !s.opts.Passive {
+			s.lastWords()
+		}
+	}
+	untick()
+	clock.Wait()
+	unfollow()
+	close(s.stopping)
+	if err == nil || err == s.failure {
+		if e := <-ended; err == nil {
+			err = e
+		}
+	}
+	for _, w := range s.workers {
+		close(w.in)
+	}
+	workers.Wait()
+	close(s.cuts)
+	close(s.feeds)
+	stop()
+	writers.Wait()
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// lastWords saves what is not saved yet, for at most ten seconds.
+func (s *Shard) lastWords() {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) //nolint:forbidigo // the caller's context has ended; this bounds the way out
+	defer cancel()
+	if err := s.Flush(ctx); err != nil {
+		s.opts.Log.Warn("stopped without a last checkpoint; the journal will be replayed from the one before", slog.Any("error", err))
+	}
+}
+
+// record takes one journal record: each event is resolved to its customer and
+// becomes orders for lanes; ticks and published sets are barriers.
+func (s *Shard) record(r *journal.Record) error {
+	select {
+	case <-s.failed:
+		return s.failure
+	default:
+	}
+	s.now = r.Time
+	s.askers.begin(r.Tags)
+	for i := range r.Entries {
+		at := cx.At(r.Sequence, i)
+		asker, index := s.askers.of(i)
+		if at <= s.position {
+			continue
+		}
+		switch e := r.Entries[i]; e.Kind {
+		case cx.EntryEvent:
+			waiter, _ := asker.(*Waiter)
+			if err := s.sequence(at, e.Payload, waiter, index); err != nil {
+				return err
+			}
+		case cx.EntryTick:
+			s.send()
+			s.tick(at, r.Tags == nil)
+		case cx.EntryDefinitions:
+			s.send()
+			done, _ := asker.(chan Publication)
+			s.publish(at, e.Payload, done)
+		default:
+			return fmt.Errorf("journal entry %v has kind %d, which this version does not know: run a newer one", at, e.Kind)
+		}
+		s.position = at
+	}
+	s.send()
+	s.applied.Store(uint64(s.position))
+	s.logTime.Store(int64(s.now))
+	s.identities.Store(int64(s.resolver.Identities()))
+	if s.sinceTick > 0 {
+		s.restless.Store(true)
+	}
+	return nil
+}
+
+// sequence decodes an event, finds out whose it is and adds the orders that
+// follow from it to the lanes' batches.
+func (s *Shard) sequence(at cx.Position, payload []byte, waiter *Waiter, index int) error {
+	var o order
+	if err := cx.DecodeEvent(payload, &o.event); err != nil {
+		return fmt.Errorf("event at %v: %w", at, err)
+	}
+	o.event.Workspace = s.intern(o.event.Workspace)
+	s.sinceTick++
+	found := s.resolver.Resolve(&o.event, at, s.now)
+	if found.Customer == 0 {
+		if waiter != nil {
+			waiter.Answer(index, Answer{Position: at})
+		}
+		return nil
+	}
+	about := cx.Event{Workspace: o.event.Workspace}
+	for _, m := range found.Merges {
+		hand := &handoff{loser: make(chan given, 1)}
+		s.order(order{kind: orderGive, at: at, customer: m.Loser, hand: hand, event: about})
+		s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, event: about, reason: m.Reason, fresh: found.New && m.Winner == found.Customer})
+	}
+	for _, m := range found.Moves {
+		s.order(order{kind: orderDrop, at: at, customer: m.From, links: []cx.Identity{m.Identity}, event: about})
+	}
+	o.kind, o.at, o.customer, o.links, o.fresh = orderEvent, at, found.Customer, found.Links, found.New
+	o.waiter, o.index = waiter, index
+	s.order(o)
+	return nil
+}
+
+// order adds o to the batch of the worker that runs the customer's lane.
+func (s *Shard) order(o order) {
+	w := o.customer.Lane() % len(s.workers)
+	b := s.batches[w]
+	if b == nil {
+		b = newBatch()
+		s.batches[w] = b
+	}
+	b.orders = append(b.orders, o)
+}
+
+// send hands the filled batches to their workers.
+func (s *Shard) send() {
+	for i, b := range s.batches {
+		if b == nil {
+			continue
+		}
+		b.now, b.state = s.now, s.state
+		s.batches[i] = nil
+		s.workers[i].in <- b
+	}
+}
+
+// askers finds out who appended an entry, and as which of theirs. An append may
+// have been cut into several records.
+type askers struct {
+	tags  []journal.Tag
+	next  int // the first tag that may cover the entry asked for
+	split any // whose entries go on from the record before
+	done  int // how many of them were there
+}
+
+func (a *askers) begin(tags []journal.Tag) {
+	a.tags, a.next = tags, 0
+	if len(tags) == 0 || tags[0].Value != a.split {
+		a.split, a.done = nil, 0
+	}
+}
+
+// of must be called for every index in order.
+func (a *askers) of(index int) (asker any, own int) {
+	for a.next < len(a.tags) && index >= a.tags[a.next].First+a.tags[a.next].Count {
+		a.next++
+		a.split, a.done = nil, 0
+	}
+	if a.next == len(a.tags) || index < a.tags[a.next].First {
+		return nil, 0
+	}
+	t := a.tags[a.next]
+	own = a.done + index - t.First
+	if t.More && index == t.First+t.Count-1 {
+		a.split, a.done = t.Value, own+1
+		a.next++
+	}
+	return t.Value, own
+}
+
+// intern returns the one copy of a workspace's name that customers share.
+func (s *Shard) intern(w cx.Workspace) cx.Workspace {
+	if known, ok := (*s.names.Load())[w]; ok {
+		return known
+	}
+	for {
+		old := s.names.Load()
+		next := make(map[cx.Workspace]cx.Workspace, len(*old)+1)
+		for k := range *old {
+			next[k] = k
+		}
+		own := cx.Workspace(string(append([]byte(nil), w...)))
+		next[own] = own
+		if s.names.CompareAndSwap(old, &next) {
+			return own
+		}
+	}
+}
+
+// fail stops the shard: going on would break a promise.
+func (s *Shard) fail(err error) {
+	s.failOnce.Do(func() {
+		s.failure = err
+		s.opts.Log.Error("the machine stops", slog.Any("error", err))
+		close(s.failed)
+	})
+}
+
+// stuck says that something is being retried; meanwhile the journal fills and
+// the front door answers 503.
+func (s *Shard) stuck(what string, err error) {
+	s.opts.Log.Error("cannot go on, trying again", slog.String("doing", what), slog.Any("error", err))
+}
+
+func (s *Shard) checkpointed() cx.Position { return cx.Position(s.committed.Load()) }

@@ -1,0 +1,157 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/decide"
+	"github.com/kikubari/kikubari/internal/definition"
+	"github.com/kikubari/kikubari/internal/learn"
+	"github.com/kikubari/kikubari/internal/profile"
+	"github.com/kikubari/kikubari/internal/segment"
+)
+
+// shared is the state that customers share. It is frozen: what lanes see
+// changes at ticks and at published sets only, by a new one in its place.
+type shared struct {
+	sequence   uint64 // of the last published set, over all workspaces
+	workspaces map[cx.Workspace]*workspace
+	rates      *learn.Table
+}
+
+// workspace is one workspace's published set, ready to be used.
+type workspace struct {
+	name      cx.Workspace
+	set       *definition.Set
+	canonical []byte
+	registry  *definition.Registry
+	settings  profile.Settings
+	plan      *profile.Plan
+}
+
+// unpublished stands for every workspace that has published nothing yet: events
+// fold, nothing is said.
+var unpublished = func() *workspace {
+	none, err := segment.NewSet(nil)
+	if err != nil {
+		panic(err) // there is nothing in it that could be wrong
+	}
+	set := &definition.Set{
+		Settings: definition.Settings{Zone: time.UTC},
+		Segments: none, Offer: decide.NewOffer(decide.Terms{}, nil), Policy: new(decide.Policy),
+	}
+	return newWorkspace("", set, nil, new(definition.Registry))
+}()
+
+// workspace returns the workspace's set.
+func (s *shared) workspace(name cx.Workspace) *workspace {
+	if w := s.workspaces[name]; w != nil {
+		return w
+	}
+	return unpublished
+}
+
+func (w *workspace) segmentName(slot int) string {
+	s, _ := w.set.Segments.BySlot(slot)
+	return s.Name
+}
+
+const sharedCodec = 1
+
+// encode writes the state for a checkpoint. Equal states have equal encodings.
+func (s *shared) encode() []byte {
+	b := binary.AppendUvarint([]byte{sharedCodec}, s.sequence)
+	b = appendBytes(b, learn.AppendTable(nil, s.rates))
+	names := make([]cx.Workspace, 0, len(s.workspaces))
+	for name := range s.workspaces {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	b = binary.AppendUvarint(b, uint64(len(names)))
+	for _, name := range names {
+		w := s.workspaces[name]
+		b = appendBytes(b, []byte(name))
+		b = binary.AppendUvarint(b, w.set.Sequence)
+		b = appendBytes(b, definition.AppendRegistry(nil, w.registry))
+		b = appendBytes(b, w.canonical)
+	}
+	return b
+}
+
+// decodeShared reads what encode wrote; nothing gives the state of the first
+// start.
+func decodeShared(b []byte) (*shared, error) {
+	s := &shared{workspaces: map[cx.Workspace]*workspace{}, rates: new(learn.Table)}
+	if len(b) == 0 {
+		return s, nil
+	}
+	if b[0] != sharedCodec {
+		return nil, fmt.Errorf("shared state: %w", cx.ErrCodec)
+	}
+	r := reader{b: b[1:]}
+	s.sequence = r.uvarint()
+	rates := r.str()
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		name, sequence, registry, canonical := cx.Workspace(r.str()), r.uvarint(), r.str(), []byte(r.str())
+		if r.bad {
+			break
+		}
+		known, err := definition.DecodeRegistry([]byte(registry))
+		if err != nil {
+			return nil, err
+		}
+		w, err := buildWorkspace(name, canonical, known, sequence)
+		if err != nil {
+			return nil, fmt.Errorf("set %d of workspace %s: %w", sequence, name, err)
+		}
+		s.workspaces[name] = w
+	}
+	if err := r.end(); err != nil {
+		return nil, fmt.Errorf("shared state: %w", err)
+	}
+	var err error
+	s.rates, err = learn.DecodeTable([]byte(rates))
+	return s, err
+}
+
+func appendBytes(dst, b []byte) []byte {
+	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
+}
+
+// reader takes an encoding apart; after the first fault bad stays set.
+type reader struct {
+	b   []byte
+	bad bool
+}
+
+func (r *reader) uvarint() uint64 {
+	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) str() string {
+	n := r.uvarint()
+	if n > uint64(len(r.b)) {
+		r.bad, r.b = true, nil
+		return ""
+	}
+	s := string(r.b[:n])
+	r.b = r.b[n:]
+	return s
+}
+
+// end returns an error unless everything was read.
+func (r *reader) end() error {
+	if r.bad || len(r.b) > 0 {
+		return cx.ErrCodec
+	}
+	return nil
+}

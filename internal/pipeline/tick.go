@@ -1,0 +1,232 @@
+package pipeline
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/learn"
+	"github.com/kikubari/kikubari/internal/profile"
+)
+
+// clock writes ticks: at most one a second, and none while nothing is due and
+// nothing happened.
+func (s *Shard) clock(ctx context.Context) {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if s.restless.Load() || s.isDue(cx.InstantOf(now)) {
+				s.appendTick(ctx)
+			}
+		}
+	}
+}
+
+// isDue reports whether any lane wants to wake by now.
+func (s *Shard) isDue(now cx.Instant) bool {
+	for i := range s.due {
+		if due := cx.Instant(s.due[i].Load()); due != 0 && due <= now {
+			return true
+		}
+	}
+	return false
+}
+
+// appendTick writes one tick. One that cannot be written is left out: the next
+// does its work.
+func (s *Shard) appendTick(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	if _, err := s.opts.Journal.Append(ctx, []cx.Entry{{Kind: cx.EntryTick}}, nil); err != nil && ctx.Err() == nil {
+		s.opts.Log.Warn("no tick could be written", slog.Any("error", err))
+	}
+}
+
+// Flush has everything taken so far stored in the warehouse and saved in a
+// checkpoint, and returns when that is done.
+func (s *Shard) Flush(ctx context.Context) error {
+	done := make(chan struct{})
+	select {
+	case s.flushes <- done:
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	s.appendTick(ctx)
+	for {
+		select {
+		case <-done:
+			return nil
+		case <-s.failed:
+			return s.failure
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(500 * time.Millisecond):
+			s.appendTick(ctx) // a cut was running when the last one passed
+		}
+	}
+}
+
+// tick lets time pass: due timers fire, what lanes learned becomes known to
+// all, rows go to the warehouse and, when it is time, a cut begins.
+func (s *Shard) tick(at cx.Position, replay bool) {
+	quiet := s.sinceTick == 0
+	cut := s.wantsCut(replay, quiet)
+	b := batch{now: s.now, tick: at, flush: true}
+	if cut {
+		s.cutNumber++
+		b.cut = s.cutNumber
+		s.cutting.Store(true)
+	}
+	reports := s.barrier(b)
+	s.learn()
+	rows := s.gather(reports, b.tick)
+	if cut {
+		s.cut(b)
+	}
+	for _, report := range reports {
+		s.unsaved = s.unsaved || report.unsaved && !cut
+	}
+	s.unsaved = s.unsaved || !quiet && !cut
+	s.sinceTick = 0
+	s.lastTick.Store(int64(s.now))
+	s.restless.Store(s.unsaved || s.cutting.Load() || !quiet)
+	select {
+	case s.feeds <- rows:
+	case <-s.stopping:
+	case <-s.failed:
+	}
+}
+
+// wantsCut reports whether a cut should begin at this tick: it is time, or a
+// burst has ended, or somebody asked; and none is running.
+func (s *Shard) wantsCut(replay, quiet bool) bool {
+	if s.cutting.Load() {
+		return false
+	}
+	if len(s.flushes) > 0 {
+		return true
+	}
+	if s.sinceTick == 0 && !s.unsaved {
+		return false
+	}
+	return time.Since(s.lastCut) >= s.opts.CheckpointEvery || quiet && !replay
+}
+
+// barrier has every worker finish what it was given, do what b says and report.
+// Reports come back in the order of workers, so their lanes are in a fixed
+// order whatever the number of workers.
+func (s *Shard) barrier(b batch) []*report {
+	b.state, b.done = s.state, s.barriers
+	reports := make([]*report, len(s.workers))
+	for _, w := range s.workers {
+		own := b
+		w.in <- &own
+	}
+	for range s.workers {
+		r := <-s.barriers
+		reports[r.worker.index()] = r
+	}
+	return reports
+}
+
+// learn folds the lanes' private deltas into the shared state, in the order of
+// lanes.
+func (s *Shard) learn() {
+	deltas := make([]*learn.Delta, len(s.lanes))
+	for i, l := range s.lanes {
+		deltas[i] = &l.learned
+	}
+	if next := s.state.rates.Fold(deltas...); next != s.state.rates {
+		state := *s.state
+		state.rates = next
+		s.setState(&state)
+	}
+}
+
+// setState makes state the one that lanes see from the next batch on.
+func (s *Shard) setState(state *shared) {
+	s.state = state
+	s.published.Store(state)
+}
+
+// gather joins the workers' rows into one batch for the warehouse, leaving out
+// those that it has already.
+func (s *Shard) gather(reports []*report, upto cx.Position) *Batch {
+	all := &Batch{Upto: upto}
+	for _, r := range reports {
+		all.add(r.rows, s.skip)
+	}
+	return all
+}
+
+// cut collects what the sequencer itself owns and lets the writer wait for the
+// workers' parts.
+func (s *Shard) cut(b batch) {
+	identities, merged := s.resolver.Changes()
+	head := &cutHead{number: b.cut, position: b.tick, time: b.now, shared: s.state.encode(), identities: rowsOf(identities), merged: merged}
+	for len(s.flushes) > 0 {
+		head.done = append(head.done, <-s.flushes)
+	}
+	s.unsaved, s.lastCut = false, time.Now()
+	select {
+	case s.cuts <- head:
+	case <-s.stopping:
+	}
+}
+
+func rowsOf(changed []profile.IdentityRow) []IdentityRow {
+	rows := make([]IdentityRow, len(changed))
+	for i, c := range changed {
+		rows[i] = IdentityRow(c)
+	}
+	return rows
+}
+
+// watermark is a position that only grows and can be waited for.
+type watermark struct {
+	mu   sync.Mutex
+	at   cx.Position
+	grew chan struct{}
+}
+
+func newWatermark() *watermark { return &watermark{grew: make(chan struct{})} }
+
+func (w *watermark) position() cx.Position {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.at
+}
+
+func (w *watermark) advance(p cx.Position) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if p > w.at {
+		w.at = p
+		close(w.grew)
+		w.grew = make(chan struct{})
+	}
+}
+
+// await returns true when the watermark has reached p, false when ctx ended
+// before.
+func (w *watermark) await(ctx context.Context, p cx.Position) bool {
+	for {
+		w.mu.Lock()
+		at, grew := w.at, w.grew
+		w.mu.Unlock()
+		if at >= p {
+			return true
+		}
+		select {
+		case <-grew:
+		case <-ctx.Done():
+			return false
+		}
+	}
+}

@@ -1,0 +1,317 @@
+package pipeline
+
+import (
+	"context"
+	"sync/atomic"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/decide"
+	"github.com/kikubari/kikubari/internal/learn"
+	"github.com/kikubari/kikubari/internal/profile"
+	"github.com/kikubari/kikubari/internal/rule"
+	"github.com/kikubari/kikubari/internal/segment"
+)
+
+// lane is one of the 64 virtual lanes: the single writer of its customers. What
+// a lane computes does not depend on which goroutine runs it, nor on how many
+// there are.
+type lane struct {
+	number    int
+	residents map[cx.CustomerID]*resident
+	alarms    alarms
+	learned   learn.Delta // what this lane's customers taught since the last tick
+}
+
+// worker is one goroutine that runs some of the lanes. It takes its orders in
+// log order, so whatever two of its lanes exchange is in order by itself.
+type worker struct {
+	shard *Shard
+	lanes []*lane // ascending by number
+	in    chan *batch
+	ask   chan func()
+
+	folder    profile.Folder
+	evaluator segment.Evaluator
+	decider   decide.Decider
+	result    decide.Result
+	scope     rule.Scope
+	fields    cx.Fields
+	state     *shared // frozen at the last tick
+	ws        *workspace
+	ctx       context.Context
+
+	feed *Batch // rows since the last flush
+
+	epoch   uint64      // number of the cut that is being gathered
+	dirty   []*resident // changed since the last cut
+	pending []*resident // of the running cut, not yet encoded
+	running *part       // of the running cut, nil when none runs
+	next    part        // what the next cut has so far besides customers
+	arena   []byte      // where rows are encoded
+	encoded []byte      // scratch for what a decision was made from
+	page    *page       // marks spilled since the last cut
+	pages   []*page     // marks spilled for cuts that may not be committed
+
+	ring   []*resident // every resident, for eviction
+	hand   int
+	bytes  int64
+	memory atomic.Int64 // bytes, for readers outside
+
+	missing []cx.CustomerID
+	sample  sampler
+}
+
+// batch is what one journal record, or one tick, asks of one worker.
+type batch struct {
+	now    cx.Instant
+	state  *shared
+	orders []order
+
+	tick  cx.Position // not 0: a barrier; fire what is due by now and report
+	flush bool        // barrier: hand over the rows
+	cut   uint64      // barrier: not 0: begin this cut
+	done  chan<- *report
+}
+
+// report is a worker's answer to a barrier.
+type report struct {
+	worker  *worker
+	rows    *Batch
+	unsaved bool
+}
+
+// orderKind says what an order asks for.
+type orderKind uint8
+
+const (
+	orderEvent orderKind = iota // fold an event and judge it
+	orderGive                   // hand the customer over: it is merged into another
+	orderTake                   // take over a merged customer
+	orderDrop                   // forget an identity that moved to another customer
+)
+
+// order is one step of one customer, at one position.
+type order struct {
+	kind     orderKind
+	fresh    bool // the customer begins to exist here
+	at       cx.Position
+	customer cx.CustomerID
+	links    []cx.Identity
+	event    cx.Event
+	hand     *handoff
+	waiter   *Waiter
+	index    int
+	reason   string // of a merge
+}
+
+// handoff carries a merged customer from its old lane to its new one.
+type handoff struct {
+	loser chan given
+}
+
+// given is a merged customer with the marks of it that were spilled lately.
+type given struct {
+	customer *cx.Customer
+	marks    map[uint64]uint32
+}
+
+// run takes orders until the worker's channel is closed. Between them it
+// encodes the running cut, a little at a time, so that no request waits long.
+func (w *worker) run(ctx context.Context) {
+	w.ctx = ctx
+	for {
+		if len(w.pending) > 0 {
+			select {
+			case b, ok := <-w.in:
+				if !ok {
+					return
+				}
+				w.take(b)
+			case f := <-w.ask:
+				f()
+			default:
+			}
+			w.encodeSome(256)
+			continue
+		}
+		select {
+		case b, ok := <-w.in:
+			if !ok {
+				return
+			}
+			w.take(b)
+		case f := <-w.ask:
+			f()
+		}
+	}
+}
+
+// take does what one batch asks for.
+func (w *worker) take(b *batch) {
+	w.state = b.state
+	w.scope.Now = b.now
+	if b.tick != 0 {
+		w.barrier(b)
+		return
+	}
+	w.prefetch(b.orders)
+	for i := range b.orders {
+		o := &b.orders[i]
+		l := w.shard.lanes[o.customer.Lane()]
+		switch o.kind {
+		case orderEvent:
+			w.event(l, o)
+		case orderGive:
+			w.give(l, o)
+		case orderTake:
+			w.merge(l, o)
+		case orderDrop:
+			w.drop(l, o)
+		}
+	}
+	w.evict()
+	w.memory.Store(w.bytes)
+	w.publishDue()
+	recycle(b)
+}
+
+// prefetch loads, in one go, the customers that the orders need and that are
+// not in memory.
+func (w *worker) prefetch(orders []order) {
+	w.missing = w.missing[:0]
+	for i := range orders {
+		o := &orders[i]
+		if o.fresh || o.kind == orderDrop && w.shard.lanes[o.customer.Lane()].residents[o.customer] != nil {
+			continue
+		}
+		if _, ok := w.shard.lanes[o.customer.Lane()].residents[o.customer]; !ok {
+			w.missing = append(w.missing, o.customer)
+		}
+	}
+	if len(w.missing) > 0 {
+		w.load(w.missing)
+	}
+}
+
+// load brings customers in from the store. A store that fails is asked again
+// until it answers or the shard stops: guessing would break replay.
+func (w *worker) load(ids []cx.CustomerID) {
+	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
+		err := w.shard.opts.Store.Customers(w.ctx, ids, func(id cx.CustomerID, blob []byte) error {
+			l := w.shard.lanes[id.Lane()]
+			if l.residents[id] != nil {
+				return nil
+			}
+			c, err := profile.DecodeCustomer(blob)
+			if err != nil {
+				return err
+			}
+			c.Workspace = w.shard.intern(c.Workspace)
+			w.admit(l, c)
+			return nil
+		})
+		if err == nil || w.ctx.Err() != nil {
+			return
+		}
+		w.shard.stuck("load customers", err)
+		select {
+		case <-time.After(wait):
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// admit makes c a resident of the lane.
+func (w *worker) admit(l *lane, c *cx.Customer) *resident {
+	r := &resident{customer: *c, used: true, size: estimate(c)}
+	if len(c.Timers) > 0 {
+		r.alarm = c.Timers[0].Due // an alarm no later than this is in the lane already
+	}
+	l.residents[c.ID] = r
+	w.ring = append(w.ring, r)
+	w.bytes += int64(r.size)
+	return r
+}
+
+// customer returns the resident, making a new customer when there is none.
+func (w *worker) customer(l *lane, id cx.CustomerID, ws cx.Workspace) *resident {
+	if r := l.residents[id]; r != nil {
+		r.used = true
+		return r
+	}
+	return w.admit(l, &cx.Customer{ID: id, Workspace: w.shard.intern(ws), CreatedAt: w.scope.Now})
+}
+
+// touch must be called before a resident changes: if the running cut still
+// needs its present state, that is encoded first.
+func (w *worker) touch(r *resident) {
+	if r.epoch == w.epoch {
+		return
+	}
+	if r.epoch != 0 {
+		w.encode(r)
+	}
+	r.epoch = w.epoch
+	w.dirty = append(w.dirty, r)
+}
+
+// resize keeps the account of memory after a resident changed.
+func (w *worker) resize(r *resident) {
+	n := estimate(&r.customer)
+	w.bytes += int64(n - r.size)
+	r.size = n
+}
+
+// publishDue lets the clock know when the worker's lanes want to wake.
+func (w *worker) publishDue() {
+	var due cx.Instant
+	for _, l := range w.lanes {
+		if d := l.nextAlarm(); d != 0 && (due == 0 || d < due) {
+			due = d
+		}
+	}
+	w.shard.due[w.index()].Store(int64(due))
+}
+
+func (w *worker) index() int { return w.lanes[0].number }
+
+// barrier fires every timer of the worker's lanes that is due, hands over rows
+// and deltas and begins the cut, if one is asked for.
+func (w *worker) barrier(b *batch) {
+	for _, l := range w.lanes {
+		w.fireDue(l, b)
+	}
+	r := &report{worker: w, unsaved: len(w.dirty) > 0}
+	if b.flush {
+		r.rows = w.feed
+		w.feed = new(Batch)
+	}
+	if b.cut != 0 {
+		w.beginCut(b.cut)
+	}
+	w.evict()
+	w.publishDue()
+	b.done <- r
+}
+
+// fireDue wakes, in order, every customer of the lane with a timer due by now.
+func (w *worker) fireDue(l *lane, b *batch) {
+	for {
+		id, ok := l.popDue(b.now)
+		if !ok {
+			return
+		}
+		r := l.residents[id]
+		if r == nil {
+			w.load([]cx.CustomerID{id})
+			if r = l.residents[id]; r == nil {
+				continue // merged away meanwhile
+			}
+		}
+		r.alarm = 0
+		w.fire(l, r, b.tick, b.now)
+		l.setAlarm(r)
+	}
+}
