@@ -41,6 +41,7 @@ func AppendCustomer(dst []byte, c *cx.Customer) []byte {
 	for _, w := range c.Segments {
 		dst = binary.LittleEndian.AppendUint64(dst, w)
 	}
+	dst = appendUvarint(dst, c.Judged)
 	dst = appendUvarint(dst, uint64(len(c.Timers)))
 	for _, t := range c.Timers {
 		dst = append(appendTime(dst, t.Due), byte(t.Kind))
@@ -48,7 +49,8 @@ func AppendCustomer(dst []byte, c *cx.Customer) []byte {
 	}
 	dst = appendTraits(dst, c.Traits)
 	dst = appendConsent(dst, c.Consent)
-	return appendLedger(dst, c.Ledger)
+	dst = appendLedger(dst, c.Ledger)
+	return appendTallies(dst, c.Tallies)
 }
 
 func appendString(dst []byte, s string) []byte {
@@ -97,6 +99,18 @@ func appendLedger(dst []byte, ledger []cx.Attention) []byte {
 		dst = appendTime(appendTime(appendTime(dst, a.Until), a.ShownAt), a.EndedAt)
 		dst = binary.LittleEndian.AppendUint64(dst, a.Message)
 		dst = appendString(appendUvarint(dst, uint64(a.Session)), alias(a.Content))
+	}
+	return dst
+}
+
+func appendTallies(dst []byte, tallies []cx.Tally) []byte {
+	dst = appendUvarint(dst, uint64(len(tallies)))
+	for i := range tallies {
+		t := &tallies[i]
+		dst = appendUvarint(appendString(dst, t.Action), uint64(t.Total))
+		dst = appendUvarint(appendUvarint(dst, uint64(t.Session)), uint64(t.InSession))
+		dst = appendUvarint(appendTime(dst, t.Day), uint64(t.InDay))
+		dst = appendTime(dst, t.DismissedAt)
 	}
 	return dst
 }

@@ -20,8 +20,8 @@ func DecodeCustomer(b []byte) (*cx.Customer, error) {
 		ID: cx.CustomerID(d.word()), Workspace: cx.Workspace(d.text()),
 		CreatedAt: d.time(), LastSeen: d.time(), Flags: cx.CustomerFlags(d.byte()), SpilledAt: d.uint32(),
 		Session: d.visit(), Previous: d.visit(), Rate: d.rate(), Stats: d.stats(),
-		Identities: d.identities(), Seen: d.seen(), Segments: d.segments(), Timers: d.timers(),
-		Traits: d.traits(), Consent: d.consent(), Ledger: d.ledger(),
+		Identities: d.identities(), Seen: d.seen(), Segments: d.segments(), Judged: d.uint(), Timers: d.timers(),
+		Traits: d.traits(), Consent: d.consent(), Ledger: d.ledger(), Tallies: d.tallies(),
 	}
 	if d.bad || len(d.b) != 0 {
 		return nil, fmt.Errorf("decode customer: %w", cx.ErrCodec)
@@ -207,6 +207,17 @@ func (d *decoder) ledger() []cx.Attention {
 			Decision: cx.DecisionID(d.word()), Action: d.text(), Place: d.text(), Channel: cx.Channel(d.text()),
 			State: cx.AttentionState(d.byte()), At: d.time(), Until: d.time(), ShownAt: d.time(), EndedAt: d.time(),
 			Message: d.word(), Session: d.uint32(), Content: d.bytes(),
+		}
+	}
+	return out
+}
+
+func (d *decoder) tallies() []cx.Tally {
+	out := list[cx.Tally](d, 7)
+	for i := range out {
+		out[i] = cx.Tally{
+			Action: d.text(), Total: d.uint32(), Session: d.uint32(), InSession: d.uint32(),
+			Day: d.time(), InDay: d.uint32(), DismissedAt: d.time(),
 		}
 	}
 	return out

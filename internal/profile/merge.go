@@ -58,8 +58,9 @@ func (f *Folder) Merge(p *Plan, winner, loser *cx.Customer, now cx.Instant) Outc
 	winner.LastSeen = max(winner.LastSeen, loser.LastSeen)
 	winner.Flags |= loser.Flags
 	winner.Rate = mergeRate(winner.Rate, loser.Rate)
-	winner.Segments = nil
+	winner.Segments, winner.Judged = nil, 0
 	winner.Ledger = mergeLedgers(winner.Ledger, loser.Ledger)
+	winner.Tallies = cx.MergeTallies(winner.Tallies, loser.Tallies)
 	winner.Timers = mergeTimers(winner.Timers, loser.Timers)
 	return Outcome{Flooding: winner.Flags&cx.Flooding != 0, Change: f.change, Spilled: f.spilled}
 }
@@ -158,17 +159,22 @@ func clusterKey(clusters []cluster, key int64) int64 {
 	return key
 }
 
-// renumber gives the ledger's lines of remembered sessions their new numbers,
-// so that what was said in a session still counts in it.
+// renumber gives the ledger's lines and tallies of remembered sessions their
+// new numbers, so that what was said in a session still counts in it.
 func renumber(c *cx.Customer, clusters []cluster) {
-	for i := range c.Ledger {
-		line := &c.Ledger[i]
+	to := func(number uint32) uint32 {
 		for _, v := range [...]cx.Visit{c.Session, c.Previous} {
-			if v.Start != 0 && v.Number == line.Session {
-				line.Session = numberOf(clusters, v.Start)
-				break
+			if v.Start != 0 && v.Number == number {
+				return numberOf(clusters, v.Start)
 			}
 		}
+		return number
+	}
+	for i := range c.Ledger {
+		c.Ledger[i].Session = to(c.Ledger[i].Session)
+	}
+	for i := range c.Tallies {
+		c.Tallies[i].Session = to(c.Tallies[i].Session)
 	}
 }
 

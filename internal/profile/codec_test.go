@@ -1,0 +1,139 @@
+package profile
+
+import (
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/kikubari/kikubari/internal/cx"
+	"pgregory.net/rapid"
+)
+
+var update = flag.Bool("update", false, "rewrite the expected results")
+
+// fullCustomer has something in every field.
+func fullCustomer() *cx.Customer {
+	const at = cx.Instant(1_795_000_000_000_000)
+	return &cx.Customer{
+		ID: cx.NewCustomerID(cx.At(7, 1)), Workspace: "demo", CreatedAt: at, LastSeen: at + 5*cx.Second,
+		Flags: cx.SpillSeen | cx.Robot, SpilledAt: seconds(at) - 100,
+		Identities: []cx.Identity{{Namespace: cx.UserID, Value: "u-1", Since: at}, {Namespace: cx.AnonymousID, Value: "a-1", Since: at - 9}},
+		Traits: []cx.Trait{
+			{Name: "email", Raw: []byte(`"a@example.com"`), At: at, By: cx.At(7, 1), Level: cx.ServerKey},
+			{Name: "gone", At: at, By: cx.At(7, 2), Level: cx.BrowserKey},
+		},
+		Consent:  cx.Consent{{Purpose: cx.Marketing, Channel: cx.Email, Allowed: true, At: at}, {Purpose: cx.OnSiteService, At: at}},
+		Session:  cx.Visit{Start: at, End: at + 5*cx.Second, Number: 2, Events: 3},
+		Previous: cx.Visit{Start: at - cx.Day, End: at - cx.Day + cx.Hour, Number: 1, Events: 30},
+		Stats:    []byte{0, 1, 3, 7, 2, 1, 2},
+		Seen:     []cx.Seen{{Message: 1, At: seconds(at)}, {Message: 1<<63 + 5, At: seconds(at) + 5}},
+		Segments: []uint64{5, 1 << 63}, Judged: 3,
+		Ledger: []cx.Attention{
+			{Decision: cx.NewDecisionID(cx.At(7, 1)), Action: "bar", Place: "top", Channel: cx.Web, State: cx.Shown, At: at, Until: at + 30*cx.Second, ShownAt: at + cx.Second, Message: 1, Session: 2, Content: []byte(`{}`)},
+			{Decision: cx.NewDecisionID(cx.At(8, 0)), Action: "card", Place: "modal", Channel: cx.Web, State: cx.Dismissed, At: at, EndedAt: at + 2},
+		},
+		Tallies: []cx.Tally{{Action: "bar", Total: 9, Session: 1, InSession: 2, Day: at, InDay: 4, DismissedAt: at + 1}},
+		Timers:  []cx.Timer{{Due: at + cx.Hour, Kind: cx.TimerSession}, {Due: at + cx.Day, Kind: cx.TimerRelease, Ref: 1 << 60}},
+		Rate:    cx.Rate{Second: seconds(at), Count: 3, Hot: 1, Quiet: 60},
+	}
+}
+
+// TestCustomerGolden holds the format still: a stored customer must be readable
+// for ever. If this fails on purpose, raise customerCodec and keep the old
+// reader.
+func TestCustomerGolden(t *testing.T) {
+	path := filepath.Join("testdata", "customer.hex")
+	got := hex.EncodeToString(AppendCustomer(nil, fullCustomer()))
+	if *update {
+		if err := os.WriteFile(path, []byte(got+"\n"), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != strings.TrimSpace(string(want)) {
+		t.Errorf("encoding is\n%s, want\n%s", got, want)
+	}
+	b, err := hex.DecodeString(strings.TrimSpace(string(want)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := DecodeCustomer(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(fullCustomer(), c); diff != "" {
+		t.Error("decoded (-want +got):", diff)
+	}
+}
+
+// TestCustomerCodec: decode(encode(c)) is c and aliases nothing; a cut or
+// lengthened encoding is refused.
+func TestCustomerCodec(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		want := rapid.MakeCustom[cx.Customer](rapid.MakeConfig{}).Draw(t, "customer")
+		want.Stats = fullCustomer().Stats
+		normalize(&want)
+		b := AppendCustomer(nil, &want)
+		got, err := DecodeCustomer(bytes.Clone(b))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(&want, got); diff != "" {
+			t.Fatal("(-want +got):", diff)
+		}
+		if again := AppendCustomer(nil, got); !bytes.Equal(again, b) {
+			t.Fatalf("encoded again:\n%x, want\n%x", again, b)
+		}
+		cut := rapid.IntRange(0, len(b)-1).Draw(t, "cut")
+		if _, err := DecodeCustomer(b[:cut]); !errors.Is(err, cx.ErrCodec) {
+			t.Fatalf("cut to %d of %d bytes: error %v", cut, len(b), err)
+		}
+		if _, err := DecodeCustomer(append(b, 0)); !errors.Is(err, cx.ErrCodec) {
+			t.Fatalf("with a byte too many: error %v", err)
+		}
+	})
+}
+
+// normalize makes the empty slices nil, as decoding gives them.
+func normalize(c *cx.Customer) {
+	empty := func(b []byte) []byte { return append([]byte(nil), b...) }
+	for i := range c.Traits {
+		c.Traits[i].Raw = empty(c.Traits[i].Raw)
+	}
+	for i := range c.Ledger {
+		c.Ledger[i].Content = empty(c.Ledger[i].Content)
+	}
+	c.Identities = append([]cx.Identity(nil), c.Identities...)
+	c.Traits = append([]cx.Trait(nil), c.Traits...)
+	c.Consent = append(cx.Consent(nil), c.Consent...)
+	c.Seen = append([]cx.Seen(nil), c.Seen...)
+	c.Segments = append([]uint64(nil), c.Segments...)
+	c.Ledger = append([]cx.Attention(nil), c.Ledger...)
+	c.Tallies = append([]cx.Tally(nil), c.Tallies...)
+	c.Timers = append([]cx.Timer(nil), c.Timers...)
+}
+
+// FuzzDecodeCustomer: whatever the bytes, decoding does not panic, and what it
+// accepts is encoded as the same bytes.
+func FuzzDecodeCustomer(f *testing.F) {
+	f.Add(AppendCustomer(nil, fullCustomer()))
+	f.Add(AppendCustomer(nil, &cx.Customer{}))
+	f.Fuzz(func(t *testing.T, b []byte) {
+		c, err := DecodeCustomer(b)
+		if err != nil {
+			return
+		}
+		if again := AppendCustomer(nil, c); !bytes.Equal(again, b) {
+			t.Errorf("accepted\n%x, which encodes as\n%x", b, again)
+		}
+	})
+}
