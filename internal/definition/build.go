@@ -117,9 +117,7 @@ const maxWorkspace = 40
 func (w *work) segments() {
 	for i := range w.set.Documents {
 		if d := &w.set.Documents[i]; d.Kind == Segment {
-			slot := w.registry.Segment(d.Name)
-			w.env.Segments[d.Name] = slot
-			w.set.Names = append(w.set.Names, Slot{slot, d.Name})
+			w.env.Segments[d.Name] = w.registry.Segment(d.Name)
 		}
 	}
 	var list []segment.Segment
@@ -134,11 +132,15 @@ func (w *work) segments() {
 		}
 	}
 	w.circles(list)
-	sort.Slice(w.set.Names, func(i, j int) bool { return w.set.Names[i].Slot < w.set.Names[j].Slot })
 	if len(w.problems) > 0 {
 		return
 	}
-	w.set.Segments = segment.NewSet(list)
+	set, err := segment.NewSet(list)
+	if err != nil {
+		w.problems = append(w.problems, Problem{Message: err.Error()})
+		return
+	}
+	w.set.Segments = set
 }
 
 // compile compiles one rule, nil when it is absent or wrong.

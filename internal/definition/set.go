@@ -19,7 +19,6 @@ type Set struct {
 	Policy    *decide.Policy // never nil
 
 	Statistics []SlotSpec // what profile has to keep, by slot
-	Names      []Slot     // the segments of this set, by slot
 	Values     []Value    // named expressions, by name
 	Documents  []Document // what the set was built from, by kind and name
 	Warnings   []Problem  // what is odd but not wrong
@@ -49,25 +48,8 @@ type SlotSpec struct {
 	Spec cx.StatisticSpec
 }
 
-// Slot is the name and the slot of a segment.
-type Slot struct {
-	Slot int
-	Name string
-}
-
 // Value is a named expression and its source.
 type Value struct {
 	Name   string
 	Source string
-}
-
-// SegmentName returns the name of the segment in slot, or "" when this set has
-// none there.
-func (s *Set) SegmentName(slot int) string {
-	for _, n := range s.Names {
-		if n.Slot == slot {
-			return n.Name
-		}
-	}
-	return ""
 }
