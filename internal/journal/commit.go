@@ -1,0 +1,280 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/fault"
+)
+
+// committer makes appends durable, one record after the other. It alone
+// publishes, moves the tail and replaces the engine. While a commit is in
+// flight, the appends of the next one gather.
+type committer struct {
+	j       *Journal
+	pending []*waiter // taken from the queue, in no record yet or only in part
+	parts   []part    // of the record being made
+	buffer  []byte    // its encoding
+}
+
+// part is the share of one waiter in a record: its entries [from, to).
+type part struct {
+	w        *waiter
+	from, to int
+}
+
+func (p part) ends() bool { return p.to == len(p.w.entries) }
+
+func (j *Journal) commitLoop() {
+	defer close(j.done)
+	c := &committer{j: j}
+	for c.gather() {
+		if err := c.admit(); err != nil {
+			c.refuse(err)
+			continue
+		}
+		if c.pack() {
+			c.commit()
+		}
+	}
+}
+
+// gather waits until there is something to commit. It returns false when the
+// journal is closed and nothing is left.
+func (c *committer) gather() bool {
+	q := &c.j.queue
+	for {
+		c.pending = q.drain(c.pending)
+		if len(c.pending) > 0 {
+			c.linger()
+			return true
+		}
+		select {
+		case <-q.wake:
+		case <-c.j.closed:
+			c.pending = q.drain(c.pending)
+			return len(c.pending) > 0
+		}
+	}
+}
+
+// linger waits for a fuller record, if the journal is told to.
+func (c *committer) linger() {
+	if c.j.o.Linger <= 0 {
+		return
+	}
+	timeout := time.NewTimer(c.j.o.Linger)
+	defer timeout.Stop()
+	for c.pendingBytes() < MaxRecord {
+		select {
+		case <-c.j.queue.wake:
+			c.pending = c.j.queue.drain(c.pending)
+		case <-timeout.C:
+			return
+		case <-c.j.closed:
+			return
+		}
+	}
+}
+
+func (c *committer) pendingBytes() int {
+	n := 0
+	for _, w := range c.pending {
+		n += w.size
+	}
+	return n
+}
+
+// admit waits until the follower has room and says why nothing can be
+// committed now.
+func (c *committer) admit() error {
+	j := c.j
+	j.mu.Lock()
+	broken, sequence := j.broken, j.tail.sequence
+	j.mu.Unlock()
+	if broken != nil {
+		return broken
+	}
+	if sequence >= maxSequence {
+		return unavailable("append", errors.New("the journal has no more sequence numbers"))
+	}
+	if _, err := j.disk.left(j.o.Now()); err != nil {
+		return unavailable("append", err)
+	}
+	if !j.awaitRoom() {
+		return ErrClosed
+	}
+	return nil
+}
+
+// refuse fails everything pending.
+func (c *committer) refuse(err error) {
+	entries, bytes := 0, 0
+	for _, w := range c.pending {
+		entries, bytes = entries+len(w.entries), bytes+w.size
+	}
+	c.j.queue.settle(entries, bytes)
+	for _, w := range c.pending {
+		c.finish(w, err)
+	}
+	clear(c.pending)
+	c.pending = c.pending[:0]
+}
+
+// finish tells w's caller. A waiter that was withdrawn has none.
+func (c *committer) finish(w *waiter, err error) {
+	if w.take() {
+		w.done <- err
+	}
+}
+
+// pack fills parts with what the next record takes, in order of arrival, and
+// returns false when all that was pending had been withdrawn. An append is
+// spread over several records only when it does not fit into one.
+func (c *committer) pack() bool {
+	c.parts = c.parts[:0]
+	size, count := headerSize, 0
+	gone, entries, bytes := 0, 0, 0
+	for _, w := range c.pending {
+		whole := size+w.size <= MaxRecord && count+len(w.entries) <= cx.MaxEntries
+		if !whole && len(c.parts) > 0 {
+			break
+		}
+		if w.take() {
+			p := c.cut(w, &size, &count)
+			c.parts = append(c.parts, p)
+			if !p.ends() {
+				break
+			}
+		}
+		gone, entries, bytes = gone+1, entries+len(w.entries), bytes+w.size
+	}
+	c.dropPending(gone)
+	c.j.queue.settle(entries, bytes)
+	return len(c.parts) > 0
+}
+
+// cut takes from w as many entries as the record has room for, at least one.
+func (c *committer) cut(w *waiter, size, count *int) part {
+	p := part{w, w.packed, w.packed}
+	for p.to < len(w.entries) {
+		n := entrySize(len(w.entries[p.to].Payload))
+		if *size+n > MaxRecord || *count == cx.MaxEntries {
+			break
+		}
+		*size, *count, p.to = *size+n, *count+1, p.to+1
+	}
+	w.packed = p.to
+	return p
+}
+
+// dropPending removes the first n waiters.
+func (c *committer) dropPending(n int) {
+	rest := copy(c.pending, c.pending[n:])
+	clear(c.pending[rest:])
+	c.pending = c.pending[:rest]
+}
+
+// commit makes the packed record durable and tells its waiters.
+func (c *committer) commit() {
+	r := c.record()
+	c.buffer = AppendRecord(c.buffer[:0], r)
+	fault.Point("append.before")
+	err := c.publish(r.Sequence)
+	fault.Point("append.after")
+	if err != nil {
+		c.failed(err)
+		return
+	}
+	c.j.disk.spend(len(c.buffer))
+	c.j.advance(r)
+	c.acknowledge(r)
+}
+
+// record joins the parts. Its time is the wall clock's, but never before that
+// of the record before it.
+func (c *committer) record() *Record {
+	c.j.mu.Lock()
+	end := c.j.tail
+	c.j.mu.Unlock()
+	count := 0
+	for _, p := range c.parts {
+		count += p.to - p.from
+	}
+	r := &Record{
+		Sequence: end.sequence + 1,
+		Previous: end.previous,
+		Time:     max(end.time, cx.InstantOf(c.j.o.Now())),
+		Entries:  make([]cx.Entry, 0, count),
+		Tags:     make([]Tag, len(c.parts)),
+	}
+	for i, p := range c.parts {
+		r.Tags[i] = Tag{First: len(r.Entries), Count: p.to - p.from, More: !p.ends(), Value: p.w.tag}
+		r.Entries = append(r.Entries, p.w.entries[p.from:p.to]...)
+	}
+	return r
+}
+
+// publish stores the buffer and checks that it got the sequence it should.
+func (c *committer) publish(want uint64) error {
+	ctx, cancel := context.WithTimeout(context.Background(), c.j.o.CommitTimeout)
+	defer cancel()
+	e, err := c.j.awaitEngine(ctx)
+	if err != nil {
+		return err
+	}
+	got, err := e.publish(ctx, c.buffer)
+	if err != nil {
+		return err
+	}
+	if got != want {
+		return fmt.Errorf("record %d was stored as %d", want, got)
+	}
+	return nil
+}
+
+// failed tells the waiters that their record is not known to be durable, and
+// opens the engine anew unless it is merely full.
+func (c *committer) failed(err error) {
+	full := errors.Is(err, errFull)
+	answer := unavailable("append", fmt.Errorf("not known to be durable, send it again: %w", err))
+	if full {
+		answer = unavailable("append", err)
+	}
+	for _, p := range c.parts {
+		if !p.ends() {
+			c.dropPending(1)
+			c.j.queue.settle(len(p.w.entries), p.w.size)
+		}
+		c.finish(p.w, answer)
+	}
+	if !full {
+		c.j.reopen(err)
+	}
+}
+
+// acknowledge tells the waiters whose last entry is in r.
+func (c *committer) acknowledge(r *Record) {
+	for i, p := range c.parts {
+		if p.from == 0 {
+			p.w.first = cx.At(r.Sequence, r.Tags[i].First)
+		}
+		if p.ends() {
+			p.w.done <- nil
+		}
+	}
+	clear(c.parts)
+}
+
+// advance moves the tail to r and hands r to the follower.
+func (j *Journal) advance(r *Record) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tail = tail{sequence: r.Sequence, previous: r.Sequence, time: r.Time}
+	if j.live != nil {
+		j.live.push(r)
+	}
+}

@@ -1,0 +1,202 @@
+package journal
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/nats-io/nats-server/v2/server"
+	"github.com/nats-io/nats.go"
+	"github.com/nats-io/nats.go/jetstream"
+)
+
+const (
+	streamName = "JOURNAL"
+	subject    = "journal"
+
+	// maxMessage is what the embedded server takes in one message. A record is
+	// at most half of it.
+	maxMessage = 1 << 20
+)
+
+// errFull is the engine's answer when the stream has reached its limit.
+var errFull = errors.New("the journal is full")
+
+// engine is one run of the embedded server, with the connection that commits
+// and administers. A write error makes the server refuse everything after it,
+// so an engine that failed once is closed and a new one opened.
+type engine struct {
+	server *server.Server
+	conn   *nats.Conn
+	stream jetstream.Stream
+}
+
+// startEngine opens the stream in dir, or makes it. maxBytes 0 is no limit.
+func startEngine(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) (*engine, error) {
+	e := &engine{}
+	err := e.start(ctx, dir, maxBytes, log)
+	if err != nil {
+		e.stop()
+		return nil, fmt.Errorf("open the journal's storage: %w", err)
+	}
+	return e, nil
+}
+
+func (e *engine) start(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) error {
+	var err error
+	if e.server, err = server.NewServer(serverOptions(dir)); err != nil {
+		return err
+	}
+	e.server.SetLoggerV2(natsLog{log}, false, false, false)
+	e.server.Start()
+	if !e.server.ReadyForConnections(untilDeadline(ctx, time.Minute)) {
+		return errors.New("the embedded server does not get ready")
+	}
+	if e.conn, err = e.connect(); err != nil {
+		return err
+	}
+	js, err := jetstream.New(e.conn)
+	if err != nil {
+		return err
+	}
+	e.stream, err = js.CreateOrUpdateStream(ctx, streamConfig(maxBytes))
+	return err
+}
+
+// serverOptions describe a server that only this process can reach. SyncAlways
+// makes it write to the disk before each acknowledgement: without it the
+// journal would be durable up to two minutes ago.
+func serverOptions(dir string) *server.Options {
+	return &server.Options{
+		ServerName:             "journal",
+		DontListen:             true,
+		NoSigs:                 true,
+		NoSystemAccount:        true,
+		DisableJetStreamBanner: true,
+		JetStream:              true,
+		JetStreamMaxMemory:     64 << 20,
+		JetStreamMaxStore:      math.MaxInt64 / 2,
+		StoreDir:               dir,
+		SyncAlways:             true,
+		MaxPayload:             maxMessage,
+	}
+}
+
+func streamConfig(maxBytes int64) jetstream.StreamConfig {
+	if maxBytes == 0 {
+		maxBytes = -1
+	}
+	return jetstream.StreamConfig{
+		Name:        streamName,
+		Subjects:    []string{subject},
+		Storage:     jetstream.FileStorage,
+		Retention:   jetstream.LimitsPolicy,
+		Discard:     jetstream.DiscardNew,
+		MaxBytes:    maxBytes,
+		MaxMsgSize:  MaxRecord,
+		AllowDirect: true,
+		DenyDelete:  true,
+		// The journal publishes no message ids; the shortest window keeps the
+		// table of them empty.
+		Duplicates: 100 * time.Millisecond,
+	}
+}
+
+// connect makes another connection to the embedded server; the caller closes
+// it. A connection does not outlive its server.
+func (e *engine) connect() (*nats.Conn, error) {
+	return nats.Connect("", nats.InProcessServer(e.server), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
+}
+
+// stop ends the server and waits until its files are closed. A half-started
+// engine may be stopped too.
+func (e *engine) stop() {
+	if e.conn != nil {
+		e.conn.Close()
+	}
+	if e.server != nil {
+		e.server.Shutdown()
+		e.server.WaitForShutdown()
+	}
+}
+
+// publish stores one record and returns its sequence once it is on the disk.
+// errFull means that it was refused for room; after any other error it is not
+// known whether the record is stored.
+func (e *engine) publish(ctx context.Context, record []byte) (sequence uint64, err error) {
+	reply, err := e.conn.RequestWithContext(ctx, subject, record)
+	if err != nil {
+		return 0, err
+	}
+	var ack struct {
+		Sequence uint64           `json:"seq"`
+		Error    *server.ApiError `json:"error"`
+	}
+	if err := json.Unmarshal(reply.Data, &ack); err != nil {
+		return 0, fmt.Errorf("acknowledgement %q: %w", reply.Data, err)
+	}
+	switch {
+	case ack.Error == nil:
+		return ack.Sequence, nil
+	case strings.Contains(ack.Error.Description, server.ErrMaxBytes.Error()):
+		return 0, errFull
+	}
+	return 0, fmt.Errorf("the stream answers %d: %s", ack.Error.Code, ack.Error.Description)
+}
+
+func (e *engine) state(ctx context.Context) (jetstream.StreamState, error) {
+	info, err := e.stream.Info(ctx)
+	if err != nil {
+		return jetstream.StreamState{}, err
+	}
+	return info.State, nil
+}
+
+// purge removes the records below a sequence.
+func (e *engine) purge(ctx context.Context, below uint64) error {
+	return e.stream.Purge(ctx, jetstream.WithPurgeSequence(below))
+}
+
+// last returns the newest readable record, nil when there is none.
+func (e *engine) last(ctx context.Context) (*Record, error) {
+	m, err := e.stream.GetLastMsgForSubject(ctx, subject)
+	switch {
+	case errors.Is(err, jetstream.ErrMsgNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fmt.Errorf("read the last record: %w", err)
+	}
+	return DecodeRecord(m.Sequence, m.Data)
+}
+
+// untilDeadline is the time left in ctx, at most limit.
+func untilDeadline(ctx context.Context, limit time.Duration) time.Duration {
+	if d, ok := ctx.Deadline(); ok {
+		return min(limit, time.Until(d))
+	}
+	return limit
+}
+
+// natsLog passes the embedded server's messages to slog. Its notices are of
+// interest to nobody but the person who debugs it.
+type natsLog struct{ log *slog.Logger }
+
+func (l natsLog) Noticef(f string, v ...any) {
+	l.log.Debug("journal_engine", "message", fmt.Sprintf(f, v...))
+}
+func (l natsLog) Warnf(f string, v ...any) {
+	l.log.Warn("journal_engine", "message", fmt.Sprintf(f, v...))
+}
+func (l natsLog) Errorf(f string, v ...any) {
+	l.log.Error("journal_engine", "message", fmt.Sprintf(f, v...))
+}
+func (l natsLog) Fatalf(f string, v ...any) {
+	l.log.Error("journal_engine", "message", fmt.Sprintf(f, v...))
+}
+func (l natsLog) Debugf(string, ...any) {}
+func (l natsLog) Tracef(string, ...any) {}

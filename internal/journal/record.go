@@ -1,0 +1,193 @@
+package journal
+
+import (
+	"encoding/binary"
+	"fmt"
+	"hash/crc32"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// The format of a record, version 1. All fixed numbers are little-endian, all
+// checksums CRC-32C (Castagnoli).
+//
+//	offset  bytes  what
+//	     0      3  "KKJ"
+//	     3      1  version, 1
+//	     4      8  log time in microseconds since 1970, signed
+//	    12      8  sequence of the record before this one, 0 for the first
+//	    20      4  number of entries, 1 to cx.MaxEntries
+//	    24      4  checksum of bytes 0 to 23
+//	    28         the entries, one after the other, to the end of the record:
+//
+//	               1  kind
+//	          uvarint length of the payload, in the shortest form
+//	               4  checksum of kind, length and payload
+//	                  payload
+//
+// A record names its predecessor because the storage engine drops what it
+// cannot read: the chain makes such a hole visible to every reader.
+const (
+	magic      = "KKJ\x01"
+	headerSize = 28
+
+	// MaxRecord is the most bytes a record may have. It stays well below the
+	// 1 MB that the storage engine takes in one message.
+	MaxRecord = 512 << 10
+
+	// minEntry is the size of an entry without payload.
+	minEntry = 1 + 1 + 4
+
+	// MaxPayload is the longest payload of one entry: it fills a record alone.
+	MaxPayload = MaxRecord - headerSize - minEntry - 2
+)
+
+var castagnoli = crc32.MakeTable(crc32.Castagnoli)
+
+// Record is what one commit made durable. Its entries are in the order in which
+// they were appended.
+type Record struct {
+	Sequence uint64     // place in the stream, from 1
+	Previous uint64     // sequence of the record before it, 0 for the first
+	Time     cx.Instant // log time: never before that of an earlier record
+	Entries  []cx.Entry // not to be changed: payloads are shared
+	Tags     []Tag      // who appended what; nil for records read from storage
+}
+
+// Tag says which entries of a live record came from which call of Append.
+type Tag struct {
+	First int  // index of the first of them
+	Count int  // how many, at least 1
+	More  bool // the rest of them follow in the next record
+	Value any  // as given to Append
+}
+
+// Damage says that the journal does not hold what was once made durable, or
+// that bytes are no record at all.
+type Damage struct {
+	Sequence uint64 // of the record
+	Entry    int    // index of the damaged entry, -1 when it is the record as a whole
+	Reason   string
+}
+
+// Error names the record and, where it is known, the entry.
+func (d *Damage) Error() string {
+	if d.Entry < 0 {
+		return fmt.Sprintf("journal record %d is damaged: %s", d.Sequence, d.Reason)
+	}
+	return fmt.Sprintf("journal record %d is damaged at entry %d: %s", d.Sequence, d.Entry, d.Reason)
+}
+
+// AppendRecord appends the encoding of r to dst. Sequence and Tags are not part
+// of it. It panics when r has no entries, more than cx.MaxEntries, or a
+// negative time.
+func AppendRecord(dst []byte, r *Record) []byte {
+	if n := len(r.Entries); n == 0 || n > cx.MaxEntries || r.Time < 0 {
+		panic(fmt.Sprintf("journal: a record of %d entries at %d", n, r.Time))
+	}
+	start := len(dst)
+	dst = append(dst, magic...)
+	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.Time))
+	dst = binary.LittleEndian.AppendUint64(dst, r.Previous)
+	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(r.Entries)))
+	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
+	for i := range r.Entries {
+		dst = appendEntry(dst, &r.Entries[i])
+	}
+	return dst
+}
+
+func appendEntry(dst []byte, e *cx.Entry) []byte {
+	start := len(dst)
+	dst = append(dst, byte(e.Kind))
+	dst = binary.AppendUvarint(dst, uint64(len(e.Payload)))
+	sum := crc32.Update(crc32.Checksum(dst[start:], castagnoli), castagnoli, e.Payload)
+	dst = binary.LittleEndian.AppendUint32(dst, sum)
+	return append(dst, e.Payload...)
+}
+
+// entrySize is the number of bytes that a payload of n bytes takes in a record.
+func entrySize(n int) int {
+	size := minEntry + n
+	for n >= 0x80 {
+		n >>= 7
+		size++
+	}
+	return size
+}
+
+// DecodeRecord reads the record stored at a sequence. Its payloads alias data.
+// Every checksum is verified; the error is a *Damage.
+func DecodeRecord(sequence uint64, data []byte) (*Record, error) {
+	r, count, reason := decodeHeader(sequence, data)
+	if reason != "" {
+		return nil, &Damage{sequence, -1, reason}
+	}
+	rest := data[headerSize:]
+	r.Entries = make([]cx.Entry, count)
+	for i := range r.Entries {
+		n, reason := decodeEntry(&r.Entries[i], rest)
+		if reason != "" {
+			return nil, &Damage{sequence, i, fmt.Sprintf("%s (of %d entries)", reason, count)}
+		}
+		rest = rest[n:]
+	}
+	if len(rest) > 0 {
+		return nil, &Damage{sequence, -1, fmt.Sprintf("%d bytes after the last entry", len(rest))}
+	}
+	return r, nil
+}
+
+// decodeHeader returns the record without its entries and their number, or the
+// reason why it cannot.
+func decodeHeader(sequence uint64, data []byte) (r *Record, count int, reason string) {
+	switch {
+	case len(data) < headerSize:
+		return nil, 0, fmt.Sprintf("%d bytes are shorter than a header", len(data))
+	case string(data[:3]) != magic[:3]:
+		return nil, 0, "it does not begin as a record"
+	case data[3] != magic[3]:
+		return nil, 0, fmt.Sprintf("version %d is not known to this program", data[3])
+	case binary.LittleEndian.Uint32(data[24:]) != crc32.Checksum(data[:24], castagnoli):
+		return nil, 0, "the checksum of its header does not match"
+	}
+	r = &Record{
+		Sequence: sequence,
+		Time:     cx.Instant(binary.LittleEndian.Uint64(data[4:])),
+		Previous: binary.LittleEndian.Uint64(data[12:]),
+	}
+	n := binary.LittleEndian.Uint32(data[20:])
+	switch {
+	case r.Time < 0:
+		return nil, 0, "its time is negative"
+	case r.Previous >= sequence:
+		return nil, 0, fmt.Sprintf("it claims to follow record %d", r.Previous)
+	case n == 0 || n > cx.MaxEntries || int(n) > (len(data)-headerSize)/minEntry:
+		return nil, 0, fmt.Sprintf("%d entries in %d bytes", n, len(data))
+	}
+	return r, int(n), ""
+}
+
+// decodeEntry reads the entry at the head of data into e and returns its size
+// there, or the reason why it cannot.
+func decodeEntry(e *cx.Entry, data []byte) (size int, reason string) {
+	if len(data) < minEntry {
+		return 0, "the record ends inside it"
+	}
+	length, n := binary.Uvarint(data[1:])
+	if n <= 0 || n > 1 && data[n] == 0 {
+		return 0, "its length is malformed"
+	}
+	head := 1 + n
+	if len(data) < head+4 || length > uint64(len(data)-head-4) {
+		return 0, "the record ends inside it"
+	}
+	size = head + 4 + int(length)
+	payload := data[head+4 : size : size]
+	sum := crc32.Update(crc32.Checksum(data[:head], castagnoli), castagnoli, payload)
+	if binary.LittleEndian.Uint32(data[head:]) != sum {
+		return 0, "its checksum does not match"
+	}
+	*e = cx.Entry{Kind: cx.EntryKind(data[0]), Payload: payload}
+	return size, ""
+}

@@ -1,0 +1,158 @@
+package journal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// openEngine starts the storage engine and takes up its end. Only Open and the
+// committer call it.
+func (j *Journal) openEngine(ctx context.Context) error {
+	e, err := startEngine(ctx, j.storeDir(), j.o.MaxBytes, j.o.Log)
+	if err != nil {
+		return err
+	}
+	if err := j.takeUp(ctx, e); err != nil {
+		e.stop()
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.engine, j.opens = e, j.opens+1
+	close(j.opened)
+	return nil
+}
+
+// takeUp sets the tail to what e holds. On a reopening that may be more than
+// was acknowledged, never less: a record whose fate was unknown may be there,
+// and is then followed like any other.
+func (j *Journal) takeUp(ctx context.Context, e *engine) error {
+	state, err := e.state(ctx)
+	if err != nil {
+		return err
+	}
+	last, err := e.last(ctx)
+	if err != nil {
+		return err
+	}
+	found := tail{sequence: state.LastSeq}
+	if last != nil {
+		found.previous, found.time = last.Sequence, last.Time
+	}
+	j.mu.Lock()
+	known, live := j.tail, j.live
+	j.mu.Unlock()
+	if found.previous < known.previous {
+		return &Damage{known.previous, -1, "it was durable and is gone"}
+	}
+	if found.previous < found.sequence {
+		j.o.Log.Error("journal_end_lost", "last_readable", found.previous, "last_known", found.sequence)
+	}
+	if live != nil {
+		if err := j.adopt(ctx, e, known, found); err != nil {
+			return err
+		}
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.tail = found
+	return nil
+}
+
+// adopt hands the records that turned out to be stored to the live follower,
+// without tags: whoever appended them was told to try again.
+func (j *Journal) adopt(ctx context.Context, e *engine, known, found tail) error {
+	r, err := openReader(e, known.previous+1)
+	if err != nil {
+		return err
+	}
+	defer r.close()
+	chain := chain{last: known.previous}
+	for chain.last < found.previous {
+		records, err := r.next(ctx, found.previous, &chain)
+		if err != nil {
+			return err
+		}
+		for _, record := range records {
+			if !j.awaitRoom() {
+				return ErrClosed
+			}
+			j.deliver(record)
+		}
+	}
+	return nil
+}
+
+// reopen replaces a failed engine, trying until it works or the journal is
+// closed. When acknowledged records are gone it gives up: nothing may be
+// appended to such a journal before a person has looked at it.
+func (j *Journal) reopen(cause error) {
+	j.o.Log.Error("journal_reopening", "error", cause)
+	j.dropEngine()
+	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		err := j.tryOpen()
+		if err == nil {
+			j.o.Log.Info("journal_reopened")
+			return
+		}
+		j.o.Log.Error("journal_reopening", "error", err)
+		if _, lost := errors.AsType[*Damage](err); lost {
+			j.fail(fmt.Errorf("restore the journal from a copy: %w", err))
+			return
+		}
+		select {
+		case <-j.closed:
+			return
+		case <-time.After(pause):
+		}
+	}
+}
+
+func (j *Journal) tryOpen() error {
+	ctx, cancel := context.WithTimeout(context.Background(), max(time.Minute, j.o.CommitTimeout))
+	defer cancel()
+	return j.openEngine(ctx)
+}
+
+// dropEngine stops the engine, if there is one; awaitEngine blocks from then on.
+func (j *Journal) dropEngine() {
+	j.mu.Lock()
+	e := j.engine
+	if e != nil {
+		j.engine, j.opened = nil, make(chan struct{})
+	}
+	j.mu.Unlock()
+	if e != nil {
+		e.stop()
+	}
+}
+
+func (j *Journal) fail(err error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.broken = unavailable("journal", err)
+}
+
+// awaitEngine returns the engine, waiting while it is being opened anew.
+func (j *Journal) awaitEngine(ctx context.Context) (*engine, error) {
+	for {
+		j.mu.Lock()
+		e, opened, broken := j.engine, j.opened, j.broken
+		j.mu.Unlock()
+		switch {
+		case e != nil:
+			return e, nil
+		case broken != nil:
+			return nil, broken
+		}
+		select {
+		case <-opened:
+		case <-j.closed:
+			return nil, ErrClosed
+		case <-ctx.Done():
+			return nil, unavailable("journal", fmt.Errorf("its storage is being opened anew: %w", context.Cause(ctx)))
+		}
+	}
+}
