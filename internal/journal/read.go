@@ -144,11 +144,10 @@ func (c *cursor) tryBatch(ctx context.Context, end uint64) ([]*Record, error) {
 	}
 	chain := c.chain
 	records, err := c.reader.next(ctx, end, &chain)
-	if err != nil {
-		return nil, err
+	if err == nil {
+		c.chain = chain
 	}
-	c.chain = chain
-	return records, nil
+	return records, err
 }
 
 // chain checks that records follow each other as they say they do.
@@ -204,6 +203,9 @@ func (r *reader) close() { r.conn.Close() }
 
 // next returns the records of the next batch up to end, at least one.
 func (r *reader) next(ctx context.Context, end uint64, chain *chain) ([]*Record, error) {
+	if r.damage != nil {
+		return nil, r.damage
+	}
 	if !r.asked {
 		if err := r.ask(); err != nil {
 			return nil, unavailable("read the journal", err)
@@ -220,7 +222,11 @@ func (r *reader) next(ctx context.Context, end uint64, chain *chain) ([]*Record,
 			return nil, unavailable("read the journal", err)
 		}
 	}
-	return decodeBatch(messages, first, chain)
+	records, err := decodeBatch(messages, first, chain)
+	if err != nil && len(records) > 0 {
+		r.damage, err = err, nil
+	}
+	return records, err
 }
 
 // ask requests the batch that begins at want.
@@ -272,18 +278,18 @@ func (r *reader) collect(ctx context.Context, end uint64) ([]message, error) {
 	}
 }
 
-// decodeBatch decodes messages. first is the record that was asked for: when
-// nothing is there, or the chain is broken, that is damage.
+// decodeBatch decodes messages and returns those before the first damage. first
+// is the record that was asked for: when nothing is there, that is damage too.
 func decodeBatch(messages []message, first uint64, chain *chain) ([]*Record, error) {
 	records := make([]*Record, 0, len(messages))
 	for _, m := range messages {
 		r, err := DecodeRecord(m.sequence, m.data)
 		if err != nil {
-			return nil, err
+			return records, err
 		}
 		missing := chain.last + 1
 		if !chain.link(r) {
-			return nil, &Damage{missing, -1, fmt.Sprintf("it is missing; record %d follows %d", r.Sequence, r.Previous)}
+			return records, &Damage{missing, -1, fmt.Sprintf("it is missing before record %d, which follows %d", r.Sequence, r.Previous)}
 		}
 		records = append(records, r)
 	}

@@ -1,0 +1,314 @@
+package journal_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/journal"
+)
+
+// TestKilledProcessesLoseNothing kills a process that appends at random
+// moments, again and again on the same journal. Whatever it was told is durable
+// is stored, once, where it was told.
+func TestKilledProcessesLoseNothing(t *testing.T) {
+	const rounds = 12
+	dir, acked := t.TempDir(), acks{}
+	random := rand.New(rand.NewPCG(20261122, 0))
+	for round := range rounds {
+		killAfter(t, dir, fmt.Sprint("round", round), 1+random.IntN(4000), acked)
+		checkStored(t, dir, acked)
+	}
+	t.Logf("%d entries acknowledged over %d kills", len(acked), rounds)
+}
+
+// killAfter runs a child that appends and kills it after so many entries were
+// acknowledged.
+func killAfter(t *testing.T, dir, name string, entries int, acked acks) {
+	t.Helper()
+	c := child(t, "append", dir, name)
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	before := len(acked)
+	if err := acked.read(bufio.NewScanner(out), entries, func() { _ = c.Process.Kill() }); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); c.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
+		t.Fatalf("%s ended with %v, want it killed", name, err)
+	}
+	if len(acked)-before < entries {
+		t.Fatalf("%s acknowledged %d entries, want %d or more", name, len(acked)-before, entries)
+	}
+}
+
+// checkStored opens a journal and checks that each acknowledged entry is where
+// it was said to be, that no entry is there twice, and that log time and
+// sequence never go back.
+func checkStored(t *testing.T, dir string, acked acks) {
+	t.Helper()
+	j, err := journal.Open(t.Context(), journal.Options{Dir: dir})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer mustClose(t, j)
+	found, seen := 0, map[string]cx.Position{}
+	var before journal.Record
+	err = j.Read(t.Context(), 0, 0, func(r *journal.Record) error {
+		if r.Sequence != before.Sequence+1 || r.Time < before.Time {
+			return fmt.Errorf("record %d of %v comes after %d of %v", r.Sequence, r.Time, before.Sequence, before.Time)
+		}
+		before = *r
+		for i, e := range r.Entries {
+			at, payload := cx.At(r.Sequence, i), string(e.Payload)
+			if first, twice := seen[payload]; twice {
+				return fmt.Errorf("%.40q is at %v and at %v", payload, first, at)
+			}
+			seen[payload] = at
+			if want, ok := acked[at]; ok {
+				if found++; want != payload {
+					return fmt.Errorf("at %v is %.40q, want %.40q", at, payload, want)
+				}
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if found != len(acked) {
+		t.Fatalf("%d of %d acknowledged entries are stored", found, len(acked))
+	}
+}
+
+// TestWriteErrorIsSurvived makes the file system refuse a write in the middle
+// of a record. The engine never writes again after that, so it must be opened
+// anew, and what it acknowledged before must be there.
+func TestWriteErrorIsSurvived(t *testing.T) {
+	dir, acked := t.TempDir(), acks{}
+	c := child(t, "limit", dir, "limit")
+	out, err := c.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(out)
+	lines.Buffer(nil, 1<<20)
+	if err := acked.read(lines, 0, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if len(acked) < 30 {
+		t.Errorf("%d entries were acknowledged, want some before the fault and 20 after it", len(acked))
+	}
+	checkStored(t, dir, acked)
+}
+
+// TestEngineFailureUnderLoad stops the storage engine while producers append
+// and a follower listens. Producers that are refused append again, as clients
+// do; the follower sees every acknowledged entry where it was said to be, in
+// order and without a gap.
+func TestEngineFailureUnderLoad(t *testing.T) {
+	j := open(t, journal.Options{Dir: t.TempDir()})
+	records := followLive(t, j)
+	const producers, each, crashes = 8, 300, 3
+	acked := make(chan acks, producers)
+	for p := range producers {
+		go func() {
+			mine := acks{}
+			for i := range each {
+				entries := events(fmt.Sprintf("%d/%d", p, i))
+				at, err := j.Append(context.Background(), entries, nil)
+				for cx.KindOf(err) == cx.Unavailable {
+					at, err = j.Append(context.Background(), entries, nil)
+				}
+				if err != nil {
+					t.Error(err)
+				}
+				mine[at] = string(entries[0].Payload)
+			}
+			acked <- mine
+		}()
+	}
+	followed, want := acks{}, acks{}
+	var last uint64
+	for running, crashed := producers, 0; running > 0 || !holds(followed, want); {
+		select {
+		case r := <-records:
+			if last > 0 && r.Previous != last {
+				t.Fatalf("record %d follows %d, want %d", r.Sequence, r.Previous, last)
+			}
+			last = r.Sequence
+			for i, e := range r.Entries {
+				followed[cx.At(r.Sequence, i)] = string(e.Payload)
+			}
+			if crashed < crashes && len(followed) > (crashed+1)*producers*each/(crashes+2) {
+				crashed++
+				go journal.CrashEngine(j)
+			}
+		case mine := <-acked:
+			running--
+			for at, payload := range mine {
+				want[at] = payload
+			}
+		}
+	}
+	if s, err := j.Stat(t.Context()); err != nil || s.Opens < 2 {
+		t.Errorf("the engine was opened %d times: %v", s.Opens, err)
+	}
+}
+
+// holds reports whether followed has all of want.
+func holds(followed, want acks) bool {
+	for at, payload := range want {
+		if followed[at] != payload {
+			return false
+		}
+	}
+	return true
+}
+
+// TestTornLastWrite cuts bytes off the newest file, as a loss of power in the
+// middle of a write does, once as a crash leaves the journal and once as Close
+// does. What lies before the cut is readable, and the journal goes on.
+func TestTornLastWrite(t *testing.T) {
+	crashed, closed := filepath.Join(t.TempDir(), "crashed"), filepath.Join(t.TempDir(), "closed")
+	const records, size = 12, 5000
+	j := open(t, journal.Options{Dir: closed})
+	for i := range records {
+		mustAppend(t, j, fmt.Sprintf("%0*d", size, i+1))
+	}
+	copyDir(t, crashed, closed)
+	mustClose(t, j)
+	for _, image := range []string{crashed, closed} {
+		for _, cut := range []int64{1, 8, 9, 30, size - 1, size + 50, size + 90, 3 * size} {
+			t.Run(fmt.Sprintf("%s by %d", filepath.Base(image), cut), func(t *testing.T) {
+				dir := t.TempDir()
+				copyDir(t, dir, image)
+				truncate(t, newestBlock(t, dir), cut)
+				checkTorn(t, dir, records, size, cut)
+			})
+		}
+	}
+}
+
+// checkTorn checks a journal of records of about a size that lost the last
+// bytes: all whole records are there, and appends go on behind them, also after
+// another opening.
+func checkTorn(t *testing.T, dir string, records, size int, cut int64) {
+	whole := records - 1 - int(cut)/(size+70)
+	j := open(t, journal.Options{Dir: dir})
+	payloads, _ := stored(t, j)
+	if len(payloads) != whole {
+		t.Fatalf("%d records are readable, want %d", len(payloads), whole)
+	}
+	before, _ := j.Last()
+	if at := mustAppend(t, j, "after"); at.Sequence() != before+1 || at.Sequence() > uint64(records)+1 {
+		t.Errorf("the next record is %v, behind %d", at, before)
+	}
+	mustClose(t, j)
+	j = open(t, journal.Options{Dir: dir})
+	mustAppend(t, j, "again")
+	payloads, positions := stored(t, j)
+	if got := payloads[whole:]; !slices.Equal(got, []string{"after", "again"}) || !slices.IsSorted(positions) {
+		t.Errorf("behind the whole records are %q at %v", got, positions[whole:])
+	}
+	records64 := uint64(0)
+	if err := j.Read(t.Context(), uint64(whole)+1, 0, func(*journal.Record) error { records64++; return nil }); err != nil || records64 != 2 {
+		t.Errorf("from the first torn record: %d records, %v", records64, err)
+	}
+}
+
+// TestDamageInTheMiddleIsReported flips one bit of a stored record. Followers
+// and readers stop there and name it.
+func TestDamageInTheMiddleIsReported(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, journal.Options{Dir: dir})
+	for i := range 30 {
+		mustAppend(t, j, fmt.Sprintf("record-%04d", i+1), strings.Repeat("x", 1000))
+	}
+	mustClose(t, j)
+	flip(t, newestBlock(t, dir), "record-0017")
+
+	j = open(t, journal.Options{Dir: dir})
+	for name, read := range map[string]func(func(*journal.Record) error) error{
+		"read":   func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 0, 0, fn) },
+		"follow": func(fn func(*journal.Record) error) error { return j.Follow(t.Context(), 1, fn) },
+		"middle": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 15, 0, fn) },
+		"itself": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 17, 0, fn) },
+	} {
+		last := uint64(0)
+		err := read(func(r *journal.Record) error { last = r.Sequence; return nil })
+		if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != 17 || last != 16 && name != "itself" {
+			t.Errorf("%s ends after record %d with %v, want damage at 17", name, last, err)
+		}
+	}
+}
+
+func copyDir(t *testing.T, to, from string) {
+	t.Helper()
+	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// newestBlock is the file that the engine wrote to last.
+func newestBlock(t *testing.T, dir string) string {
+	t.Helper()
+	var newest string
+	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
+		if strings.HasSuffix(path, ".blk") && len(path) >= len(newest) && path > newest {
+			newest = path
+		}
+		return err
+	})
+	if err != nil || newest == "" {
+		t.Fatalf("no block in %s: %v", dir, err)
+	}
+	return newest
+}
+
+func truncate(t *testing.T, file string, cut int64) {
+	t.Helper()
+	info, err := os.Stat(file)
+	if err == nil {
+		err = os.Truncate(file, info.Size()-cut)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// flip changes one bit of the only occurrence of a text in a file.
+func flip(t *testing.T, file, text string) {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := strings.Index(string(b), text)
+	if at < 0 || strings.Count(string(b), text) != 1 {
+		t.Fatalf("%q is not once in %s", text, file)
+	}
+	b[at+len(text)-1] ^= 1
+	if err := os.WriteFile(file, b, 0o640); err != nil {
+		t.Fatal(err)
+	}
+}
