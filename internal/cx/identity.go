@@ -102,7 +102,7 @@ func Junk(v string) bool {
 		return false
 	}
 	switch strings.ToLower(strings.TrimSpace(v)) {
-	case "", "null", "undefined", "none", "nil", "nan", "n/a", "na", "unknown", "anonymous", "anon",
+	case "", "null", "undefined", "none", "nil", "nan", "n/a", "na", "unknown", "anonymous",
 		"0", "-1", "00000000-0000-0000-0000-000000000000", "00000000000000000000000000000000",
 		"guest", "test", "true", "false", "[object object]", "(null)", "nobody", "user", "default", "not set", "(not set)":
 		return true
