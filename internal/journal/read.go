@@ -179,11 +179,12 @@ const (
 
 // reader reads stored records from one engine, one batch ahead of its caller.
 type reader struct {
-	conn  *nats.Conn
-	sub   *nats.Subscription
-	inbox string
-	want  uint64 // where the next batch begins
-	asked bool   // and whether it is on its way
+	conn   *nats.Conn
+	sub    *nats.Subscription
+	inbox  string
+	want   uint64 // where the next batch begins
+	asked  bool   // and whether it is on its way
+	damage error  // found behind the records given last
 }
 
 func openReader(e *engine, want uint64) (*reader, error) {
