@@ -25,12 +25,25 @@ type Program struct {
 
 // Compile compiles a rule of any type. The error is an *Error.
 func Compile(src string, env *Env) (*Program, error) {
-	c := &compiler{expander: expander{
-		env: env, fac: ast.NewExprFactory(),
-		from: map[int64]place{}, named: map[int64][]use{},
-		inputs: map[string]*node{}, specs: map[cx.StatisticSpec]string{}, segments: map[string]string{},
-	}}
-	return c.compile(src)
+	c, err := analyse(src, env)
+	if err != nil {
+		return nil, err
+	}
+	root, err := c.build(c.checked.Expr())
+	if err != nil {
+		return nil, err
+	}
+	p := &Program{src: c.main, root: root, native: true}
+	root.walk(func(n *node) bool {
+		p.native = p.native && n.op != opCel
+		return true
+	})
+	if err := c.examine(p); err != nil {
+		return nil, err
+	}
+	root.prepare()
+	p.cond, p.value = root.cond(), root.val()
+	return p, nil
 }
 
 // CompileCondition compiles a rule that is true or false.
@@ -99,7 +112,7 @@ func (p *Program) Eval(s *Scope) Truth {
 // on a statistic that is still being back-filled.
 func (p *Program) Value(s *Scope) cx.Value { return p.value(s) }
 
-// compiler takes a rule from text to closures.
+// compiler takes a rule from its text to a tree of nodes.
 type compiler struct {
 	expander
 	parsed  *cel.Ast
@@ -107,34 +120,23 @@ type compiler struct {
 	broken  error // the first sub-expression that cel-go cannot run
 }
 
-func (c *compiler) compile(text string) (*Program, error) {
+// analyse parses, expands and checks a rule.
+func analyse(text string, env *Env) (*compiler, error) {
+	c := &compiler{expander: expander{
+		env: env, fac: ast.NewExprFactory(),
+		from: map[int64]place{}, named: map[int64][]use{},
+		inputs: map[string]*node{}, specs: map[cx.StatisticSpec]string{}, segments: map[string]string{},
+	}}
 	var err error
 	if c.main, c.parsed, err = parse(text, ""); err != nil {
 		return nil, err
 	}
-	working := c.parsed.NativeRep()
-	c.next = ast.MaxID(working) + 1
-	if err := c.expand(working.Expr(), nil); err != nil {
+	tree := c.parsed.NativeRep()
+	c.next = ast.MaxID(tree) + 1
+	if err := c.expand(tree.Expr(), nil); err != nil {
 		return nil, err
 	}
-	if err := c.check(); err != nil {
-		return nil, err
-	}
-	root, err := c.build(c.checked.Expr())
-	if err != nil {
-		return nil, err
-	}
-	p := &Program{src: c.main, root: root, native: true}
-	root.walk(func(n *node) bool {
-		p.native = p.native && n.op != opCel
-		return true
-	})
-	if err := c.examine(p); err != nil {
-		return nil, err
-	}
-	root.prepare()
-	p.cond, p.value = root.cond(), root.val()
-	return p, nil
+	return c, c.check()
 }
 
 // parse reads text into a tree. The source keeps a copy as it was written.

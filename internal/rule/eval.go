@@ -8,8 +8,8 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
-// held is what a sub-expression came to. Values other than conditions are there
-// (yes), failed or unknown.
+// held is what a sub-expression came to. Numbers and texts are there (yes),
+// failed, unknown, or there with another type (misfit).
 type held uint8
 
 const (
@@ -17,6 +17,7 @@ const (
 	yes
 	unknown
 	failed
+	misfit
 )
 
 func truth(b bool) held {
@@ -26,14 +27,17 @@ func truth(b bool) held {
 	return no
 }
 
-// both is what a strict operator makes of two operands: an error weighs more
-// than something unknown.
+// both is what a strict operator makes of two operands. An error weighs more
+// than something unknown, and that more than a value of the wrong type, because
+// cel-go looks at types last.
 func both(a, b held) held {
 	switch {
 	case a == failed || b == failed:
 		return failed
 	case a == unknown || b == unknown:
 		return unknown
+	case a == misfit || b == misfit:
+		return failed
 	}
 	return yes
 }
@@ -57,12 +61,12 @@ func there(v cx.Value) held {
 	return yes
 }
 
-// unusable is what an operator makes of a value of the wrong kind.
+// unusable is how a value that is not of the kind asked for is held.
 func unusable(v cx.Value) held {
-	if v.Kind == cx.Unknown {
-		return unknown
+	if h := there(v); h != yes {
+		return h
 	}
-	return failed
+	return misfit
 }
 
 // notThere is the value for a sub-expression that is not there.
@@ -106,7 +110,7 @@ func (n *node) cond() condFunc {
 		return func(s *Scope) held {
 			t, h := text(s)
 			if h != yes {
-				return h
+				return both(h, yes)
 			}
 			return truth(pattern.MatchString(t))
 		}
@@ -289,18 +293,15 @@ func (n *node) among() condFunc {
 	}
 	return func(s *Scope) held {
 		e := element(s)
-		list, found := yes, no
+		all, found := there(e), no
 		for _, candidate := range candidates {
 			v := candidate(s)
-			if list = there(v); list != yes {
-				break
-			}
-			if found == no {
+			if all = both(all, there(v)); all == yes && found == no {
 				found = equal(e, v)
 			}
 		}
-		if h := both(there(e), list); h != yes {
-			return h
+		if all != yes {
+			return all
 		}
 		return found
 	}

@@ -29,7 +29,7 @@ const (
 	HeldFailed  Held = "error"
 )
 
-var heldOf = [...]Held{no: HeldFalse, yes: HeldTrue, unknown: HeldUnknown, failed: HeldFailed}
+var heldOf = [...]Held{no: HeldFalse, yes: HeldTrue, unknown: HeldUnknown, failed: HeldFailed, misfit: HeldFailed}
 
 // Explain evaluates every sub-condition, also those that Eval passes over, and
 // returns them as a tree in the order of the rule.
@@ -39,7 +39,7 @@ func (p *Program) Explain(s *Scope) *Node { return p.root.explain(s, true) }
 // condition, whatever its own type.
 func (n *node) explain(s *Scope, asCondition bool) *Node {
 	v := n.look(s)
-	out := &Node{Source: n.source(), Value: v.String()}
+	out := &Node{Source: n.source(), Value: short(v.String())}
 	if n.typ == Condition || asCondition && n.typ == Anything {
 		out.Held = heldOf[condOf(v)]
 	}
@@ -53,6 +53,16 @@ func (n *node) explain(s *Scope, asCondition bool) *Node {
 		out.Reason = n.reason(s, v.Kind, out.Children)
 	}
 	return out
+}
+
+// maxShown is how much of a value is shown, in characters.
+const maxShown = 200
+
+func short(text string) string {
+	if r := []rune(text); len(r) > maxShown {
+		return string(r[:maxShown]) + "…"
+	}
+	return text
 }
 
 // look returns n's value. The open maps are too large to show.

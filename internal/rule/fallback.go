@@ -2,7 +2,9 @@ package rule
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
+	"slices"
 	"strconv"
 
 	"cel.dev/cel-go/cel"
@@ -26,8 +28,8 @@ func (c *compiler) viaCel(e ast.Expr) *node {
 	}
 	n := &node{op: opCel, program: program, inputs: map[string]valueFunc{}}
 	c.inputsOf(e, &n.args)
-	for name, input := range c.inputs {
-		n.inputs[name] = input.val()
+	for _, name := range slices.Sorted(maps.Keys(c.inputs)) {
+		n.inputs[name] = c.inputs[name].val()
 	}
 	return n
 }
@@ -53,7 +55,7 @@ func (c *compiler) inputsOf(e ast.Expr, into *[]*node) {
 		}
 		c.inputsOf(e.AsSelect().Operand(), into)
 	case ast.CallKind:
-		if n := c.indexed(e); n != nil {
+		if n := c.whole(e); n != nil {
 			*into = append(*into, c.finish(n, e))
 			return
 		}
@@ -74,13 +76,23 @@ func (c *compiler) inputsOf(e ast.Expr, into *[]*node) {
 	}
 }
 
-// indexed returns the node of a path that ends in an index, nil for anything
-// else.
-func (c *compiler) indexed(e ast.Expr) *node {
-	if !isIndex(e) {
+// whole returns the node of a call that is one input: a path that ends in an
+// index, or since compared with a literal. It returns nil for anything else.
+func (c *compiler) whole(e ast.Expr) *node {
+	if isIndex(e) {
+		return c.path(e)
+	}
+	args := e.AsCall().Args()
+	if o := operations[e.AsCall().FunctionName()]; o < opLt || o > opGe {
 		return nil
 	}
-	return c.path(e)
+	for i, a := range args {
+		n := c.inputs[a.AsIdent()]
+		if n != nil && n.op == opSince && args[1-i].Kind() == ast.LiteralKind {
+			return c.native(e)
+		}
+	}
+	return nil
 }
 
 // run returns the closure that has cel-go evaluate n.

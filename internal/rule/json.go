@@ -91,12 +91,11 @@ func members(v cx.Value) []entry {
 func entriesOf(fields cx.Fields) []entry {
 	out := make([]entry, 0, len(fields))
 	for _, f := range slices.Backward(fields) {
-		if value := cx.ParseValue(f.Raw); value.Kind != cx.Missing {
-			out = append(out, entry{f.Name, value})
-		}
+		out = append(out, entry{f.Name, cx.ParseValue(f.Raw)})
 	}
 	slices.SortStableFunc(out, func(a, b entry) int { return strings.Compare(a.name, b.name) })
-	return slices.CompactFunc(out, func(a, b entry) bool { return a.name == b.name })
+	out = slices.CompactFunc(out, func(a, b entry) bool { return a.name == b.name })
+	return slices.DeleteFunc(out, func(e entry) bool { return e.value.Kind == cx.Missing })
 }
 
 // pathText writes steps as a rule does.

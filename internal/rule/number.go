@@ -9,6 +9,9 @@ import (
 
 // num returns the closure of a number.
 func (n *node) num() numFunc {
+	if n.typ == Anything && (n.op == opStatistic || n.op == opAdd || n.op == opIf) {
+		return numberIn(n.val())
+	}
 	switch n.op {
 	case opConst:
 		if n.konst.Kind == cx.Number {
@@ -27,7 +30,7 @@ func (n *node) num() numFunc {
 		a := n.args[0].num()
 		return func(s *Scope) (float64, held) {
 			f, h := a(s)
-			return -f, h
+			return -f, both(h, yes)
 		}
 	case opIf:
 		cond, then, or := n.args[0].cond(), n.args[1].num(), n.args[2].num()
@@ -49,7 +52,11 @@ func (n *node) num() numFunc {
 	case opHour, opMinute, opWeekday, opDay, opMonth:
 		return clock(n.op)
 	}
-	value := n.val()
+	return numberIn(n.val())
+}
+
+// numberIn reads a value of any kind as a number.
+func numberIn(value valueFunc) numFunc {
 	return func(s *Scope) (float64, held) {
 		v := value(s)
 		if v.Kind == cx.Number {
@@ -68,7 +75,7 @@ func statisticNumber(slot int) numFunc {
 		if v.Kind == cx.Number {
 			return v.Float(), yes
 		}
-		return 0, unusable(v)
+		return 0, both(unusable(v), yes)
 	}
 }
 
@@ -83,7 +90,7 @@ func since(slot int) numFunc {
 		if v.Kind == cx.Time {
 			return secondsOf(max(s.Now-v.Instant(), 0)), yes
 		}
-		return 0, unusable(v)
+		return 0, both(unusable(v), yes)
 	}
 }
 
