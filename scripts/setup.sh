@@ -5,7 +5,7 @@
 set -euo pipefail
 
 have_browser() {
-  command -v "${KIKUBARI_CHROMIUM:-chromium}" >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
+  command -v "${CHROMIUM:-chromium}" >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null
 }
 
 have_japanese_font() {

@@ -13,7 +13,9 @@ let customers = []
 let chosen = new URLSearchParams(location.search).get('customer')
 let story
 let items = []
+let whole = false // items go back to the beginning
 let connected = true
+let recent = [] // activities in the feed, oldest first
 
 /** Runs act at most once in 250 ms, the last call included. */
 function calmly(act) {
@@ -45,22 +47,23 @@ async function loadChosen() {
   story ??= new Story($('tale'), title(customer), () => guarded(loadOlder))
   const fresh = told.items ?? []
   const known = new Set(fresh.map(keyOf))
+  if (!items.length) whole = fresh.length < page
   items = [...fresh, ...items.filter((i) => !known.has(keyOf(i)))]
-  story.draw(items)
-  story.more.hidden = items.length < page
-  $('facts').replaceChildren(...facts(whole(customer)))
+  story.draw(items, whole)
+  $('facts').replaceChildren(...facts(complete(customer)))
 }
 
 async function loadOlder() {
   const before = items.at(-1)?.position
   const told = await ask(`customers/${encodeURIComponent(chosen)}/story?limit=${page}&before=${before}`)
-  items = [...items, ...(told.items ?? [])]
-  story.draw(items)
-  story.more.hidden = (told.items ?? []).length < page
+  const older = told.items ?? []
+  whole = older.length < page
+  items = [...items, ...older]
+  story.draw(items, whole)
 }
 
 /** A customer with every list there, however short. */
-function whole(c) {
+function complete(c) {
   const lists = ['identities', 'segments', 'traits', 'consent', 'statistics', 'ledger']
   return { ...c, ...Object.fromEntries(lists.map((l) => [l, c[l] ?? []])) }
 }
@@ -96,6 +99,7 @@ const soonPeople = calmly(loadPeople)
 const soonChosen = calmly(loadChosen)
 
 function heard(activity) {
+  recent = [...recent.slice(-13), activity]
   drawActivity($('feed'), activity, choose)
   soonPeople()
   if (activity.customer === chosen) {
@@ -142,7 +146,11 @@ for (const b of document.querySelectorAll('[data-lang]')) {
   b.addEventListener('click', () => {
     chooseLanguage(b.dataset.lang)
     drawFrame()
-    if (!$('room').hidden) choose(chosen)
+    if ($('room').hidden) return
+    choose(chosen)
+    guarded(loadHealth)
+    $('feed').replaceChildren()
+    for (const a of recent) drawActivity($('feed'), a, choose)
   })
 }
 

@@ -13,21 +13,16 @@ export class Story {
     parent.replaceChildren(title, this.#list, this.more)
   }
 
-  /** Draws items, newest first. */
-  draw(items) {
-    arrange(this.#list, items.flatMap((item, i) => this.#withBreak(item, items[i - 1])))
+  /** Draws items, newest first; whole says that the last one is the first that ever happened. */
+  draw(items, whole) {
+    const starts = visitStarts(items, whole)
+    arrange(this.#list, items.flatMap((item) => {
+      const e = this.#once(keyOf(item), () => draw(item))
+      if (!starts.has(item)) return [e]
+      return [e, this.#once(`visit ${item.session}`, () => h('li', { class: 'visit' }, `${text('began')} ${item.session}`))]
+    }))
+    this.more.hidden = whole
   }
-
-  /** An item, after a line that says which visit it belongs to where a visit ends. */
-  #withBreak(item, after) {
-    const e = this.#once(keyOf(item), () => draw(item))
-    if (item.kind !== 'event' || !item.session || (after && sessionOf(after) === item.session)) return [e]
-    if (this.#last === item.session && after) return [e]
-    this.#last = item.session
-    return [this.#once(`visit ${item.session}`, () => h('li', { class: 'visit' }, `${text('session')} ${item.session}`)), e]
-  }
-
-  #last
 
   #once(key, make) {
     if (!this.#drawn.has(key)) this.#drawn.set(key, make())
@@ -35,7 +30,11 @@ export class Story {
   }
 }
 
-const sessionOf = (item) => (item.kind === 'event' ? item.session : undefined)
+/** The events with which a visit begins, among items in order from new to old. */
+export function visitStarts(items, whole) {
+  const events = items.filter((i) => i.kind === 'event' && i.session)
+  return new Set(events.filter((e, i) => (i + 1 < events.length ? events[i + 1].session !== e.session : whole)))
+}
 
 /** Items have no id: kind, place in the journal and subject name them. */
 export const keyOf = (i) => [i.kind, i.position, i.decision, i.action, i.fate, i.segment, i.entered, i.other].join(' ')

@@ -1,0 +1,1 @@
+cx('page', 'Home', { section: 'start' })
