@@ -10,21 +10,31 @@ import (
 // uvarint reads the unsigned varint at b[i:] and returns the offset behind it.
 // b must hold a whole one: packed statistics are only ever written here.
 func uvarint(b []byte, i int) (uint64, int) {
-	if c := b[i]; c < 0x80 {
+	c := b[i]
+	if c < 0x80 {
 		return uint64(c), i + 1
 	}
-	v, n := binary.Uvarint(b[i:])
-	if n <= 0 {
-		panic("profile: packed statistics are damaged")
+	return longUvarint(b, i+1, uint64(c&0x7f))
+}
+
+// longUvarint goes on behind a first byte whose seven bits are v.
+func longUvarint(b []byte, i int, v uint64) (uint64, int) {
+	for shift := 7; ; shift += 7 {
+		c := b[i]
+		i++
+		v |= uint64(c&0x7f) << shift
+		if c < 0x80 {
+			return v, i
+		}
 	}
-	return v, i + n
 }
 
 func appendUvarint(dst []byte, v uint64) []byte {
-	if v < 0x80 {
-		return append(dst, byte(v))
+	for v >= 0x80 {
+		dst = append(dst, byte(v)|0x80)
+		v >>= 7
 	}
-	return binary.AppendUvarint(dst, v)
+	return append(dst, byte(v))
 }
 
 func zigzag(v int64) uint64   { return uint64(v)<<1 ^ uint64(v>>63) }

@@ -220,7 +220,7 @@ func TestTopBeyondCap(t *testing.T) {
 				}
 			}
 		}
-		counters, err := readTop(merged, 1000)
+		counters, err := readTop(nil, merged, 1000)
 		if len(counters) > s.topCap() || err > total/uint64(s.topCap()+1) {
 			t.Fatalf("%d counters with error %d of %d counts", len(counters), err, total)
 		}

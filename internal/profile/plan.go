@@ -67,6 +67,7 @@ func NewPlan(settings Settings, specs []SlotSpec) *Plan {
 	if settings.Zone == nil {
 		settings.Zone = time.UTC
 	}
+	settings.Currency = currencyCode(string(settings.Currency))
 	p := &Plan{settings: settings, purposes: make(map[string]cx.Purpose), byEvent: make(map[cx.EventName][]int32)}
 	for _, purpose := range cx.Purposes {
 		p.purposes[string(purpose)] = purpose
@@ -118,9 +119,9 @@ func (p *Plan) add(s SlotSpec) {
 	switch st.agg {
 	case cx.SumOf, cx.Min, cx.Max, cx.Avg:
 		st.money = true
-		st.own = st.code == "" || st.code == currencyCode(string(p.settings.Currency))
+		st.own = st.code == "" || st.code == p.settings.Currency
 		if st.code == "" {
-			st.code = currencyCode(string(p.settings.Currency))
+			st.code = p.settings.Currency
 		}
 	}
 	switch st.window {

@@ -149,7 +149,9 @@ func (f *Folder) inCurrency(s *statistic, p *Plan) bool {
 	if !f.currencyRead {
 		f.open()
 		f.currencyRead = true
-		f.currency = currencyCode(f.fields.Get("currency").Str())
+		if f.currency = cx.Currency(f.fields.Get("currency").Str()); f.currency != p.settings.Currency {
+			f.currency = currencyCode(string(f.currency))
+		}
 	}
 	return f.currency == s.code || f.currency == "" && s.own
 }

@@ -152,16 +152,16 @@ func shrinkTop(dst []byte, start, total, limit int) []byte {
 	return dst
 }
 
-// readTop returns the n largest counters, largest first, equal ones by value,
-// and the error.
-func readTop(cell []byte, n int) ([]counter, uint64) {
+// readTop appends the n largest counters to all, which is empty, largest first,
+// equal ones by value, and returns the error too.
+func readTop(all []counter, cell []byte, n int) ([]counter, uint64) {
 	have, i := uvarint(cell, 0)
 	err, i := uvarint(cell, i)
-	all := make([]counter, have)
-	for k := range all {
+	for range have {
 		next := skipScalar(cell, i)
-		all[k].scalar = cell[i:next]
-		all[k].count, i = uvarint(cell, next)
+		count, end := uvarint(cell, next)
+		all = append(all, counter{cell[i:next], count})
+		i = end
 	}
 	slices.SortFunc(all, func(a, b counter) int {
 		if a.count != b.count {
@@ -176,7 +176,8 @@ func readTop(cell []byte, n int) ([]counter, uint64) {
 }
 
 func appendTopJSON(dst, cell []byte, n int) []byte {
-	top, _ := readTop(cell, n)
+	var room [minCap]counter
+	top, _ := readTop(room[:0], cell, n)
 	dst = append(dst, '[')
 	for i, c := range top {
 		if i > 0 {

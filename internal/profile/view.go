@@ -117,6 +117,9 @@ func (s *statistic) cellAt(payload []byte, key int64) []byte {
 
 // sum merges the cells from the newest down to floor.
 func (v *view) sum(s *statistic, payload []byte, floor int64) []byte {
+	if s.agg == cx.Count || s.agg == cx.SumOf {
+		return v.total(s, payload, floor)
+	}
 	var total []byte
 	for c := s.read(payload); c.ok && c.key >= floor; c.next() {
 		if total == nil {
@@ -127,6 +130,31 @@ func (v *view) sum(s *statistic, payload []byte, floor int64) []byte {
 		v.scratch[0], v.scratch[1] = v.scratch[1], total
 	}
 	return total
+}
+
+// total is sum for counts and totals, which need not be packed in between.
+func (v *view) total(s *statistic, payload []byte, floor int64) []byte {
+	var sum cx.Sum
+	var n uint64
+	c := s.read(payload)
+	if !c.ok || c.key < floor {
+		return nil
+	}
+	for ; c.ok && c.key >= floor; c.next() {
+		if s.agg == cx.Count {
+			one, _ := uvarint(c.cell, 0)
+			n += one
+		} else {
+			one, _ := amount(c.cell, 0)
+			sum = sum.Plus(one)
+		}
+	}
+	if s.agg == cx.Count {
+		v.scratch[0] = appendUvarint(v.scratch[0][:0], n)
+	} else {
+		v.scratch[0] = appendAmount(v.scratch[0][:0], sum)
+	}
+	return v.scratch[0]
 }
 
 // Top returns the most frequent values of the top-N statistic in slot at log
@@ -146,7 +174,7 @@ func (f *Folder) Top(p *Plan, c *cx.Customer, slot int, now cx.Instant) (values 
 	if len(cell) == 0 {
 		return nil, 0
 	}
-	counters, err := readTop(append([]byte(nil), cell...), s.n)
+	counters, err := readTop(nil, append([]byte(nil), cell...), s.n)
 	for _, t := range counters {
 		values = append(values, TopValue{Value: scalarValue(t.scalar), Count: t.count})
 	}
