@@ -1,0 +1,193 @@
+package duckdb
+
+import (
+	"context"
+	"fmt"
+	"strings"
+
+	duck "github.com/duckdb/duckdb-go/v2"
+	"github.com/duckdb/duckdb-go/v2/mapping"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/fault"
+	"github.com/kikubari/kikubari/internal/pipeline"
+)
+
+// feed is the connection that appends. All its calls run on one thread.
+type feed struct {
+	db    mapping.Database
+	conn  mapping.Connection
+	texts texts
+
+	position cx.Position
+	unsure   bool // the last commit failed: position must be read again
+}
+
+// open takes a second handle on the file that the driver has open already; the
+// cache of the driver makes sure that it is the same one.
+func (f *feed) open(o *Options) error {
+	var config mapping.Config
+	if mapping.CreateConfig(&config) == mapping.StateError {
+		return fmt.Errorf("make a configuration")
+	}
+	defer mapping.DestroyConfig(&config)
+	mapping.SetConfig(config, "duckdb_api", "go") // as the driver does
+	for name, values := range o.settings() {
+		if mapping.SetConfig(config, name, values[0]) == mapping.StateError {
+			return fmt.Errorf("set %s to %s", name, values[0])
+		}
+	}
+	var message string
+	if mapping.GetOrCreateFromCache(duck.GetInstanceCache(), o.Path, &f.db, config, &message) == mapping.StateError {
+		return fmt.Errorf("take a second handle: %s", message)
+	}
+	if mapping.Connect(f.db, &f.conn) == mapping.StateError {
+		return fmt.Errorf("connect")
+	}
+	return f.look()
+}
+
+func (f *feed) close() {
+	if f.conn.Ptr != nil {
+		mapping.Disconnect(&f.conn)
+	}
+	if f.db.Ptr != nil {
+		mapping.Close(&f.db)
+	}
+	f.texts.release()
+}
+
+// Position returns the position up to which rows are stored.
+func (w *Warehouse) Position(ctx context.Context) (p cx.Position, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	err = w.low.Do(func() error {
+		err := w.feed.settle()
+		p = w.feed.position
+		return err
+	})
+	return p, err
+}
+
+// Append stores the rows of b and its position, all or nothing, and returns
+// when they would survive a loss of power. Rows at or below the stored position
+// are refused with kind Conflict; a batch without rows that ends there is
+// already stored. It cannot be interrupted: ctx is looked at before it begins.
+//
+// When memory runs short, questions under way are interrupted: the machine goes
+// before people's questions.
+func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	fault.Point("warehouse.before")
+	err := w.low.Do(func() error { return w.feed.store(b) })
+	if err != nil && strings.Contains(err.Error(), "Out of Memory") && w.asking.evict() {
+		err = w.low.Do(func() error { return w.feed.store(b) })
+	}
+	if err != nil {
+		return fmt.Errorf("append to the warehouse: %w", err)
+	}
+	fault.Point("warehouse.after")
+	return nil
+}
+
+func (f *feed) store(b *pipeline.Batch) error {
+	if err := f.settle(); err != nil {
+		return err
+	}
+	first, last, rows := span(b)
+	switch {
+	case rows == 0 && b.Upto <= f.position:
+		return nil
+	case b.Upto <= f.position || rows > 0 && first <= f.position:
+		return cx.E(cx.Conflict, "", fmt.Sprintf("rows up to %v are stored already; the batch goes from %v to %v", f.position, first, b.Upto))
+	case last > b.Upto:
+		return cx.E(cx.Invalid, "", fmt.Sprintf("the batch ends at %v and has a row at %v", b.Upto, last))
+	}
+	if err := f.commit(b); err != nil {
+		f.unsure = true
+		return err
+	}
+	f.position = b.Upto
+	return nil
+}
+
+// settle reads the position again after a commit whose fate is not known.
+func (f *feed) settle() error {
+	if !f.unsure {
+		return nil
+	}
+	return f.look()
+}
+
+func (f *feed) look() error {
+	var r mapping.Result
+	defer mapping.DestroyResult(&r)
+	if mapping.Query(f.conn, "SELECT position FROM store.meta", &r) == mapping.StateError {
+		return fmt.Errorf("read the position: %s", mapping.ResultError(&r))
+	}
+	chunk := mapping.FetchChunk(r)
+	defer mapping.DestroyDataChunk(&chunk)
+	f.position = cx.Position(*(*uint64)(mapping.VectorGetData(mapping.DataChunkGetVector(chunk, 0))))
+	f.unsure = false
+	return nil
+}
+
+// commit writes b in one transaction.
+func (f *feed) commit(b *pipeline.Batch) error {
+	if err := f.exec("BEGIN TRANSACTION"); err != nil {
+		return err
+	}
+	err := f.write(b)
+	if err == nil {
+		fault.Point("warehouse.inside")
+		err = f.exec(fmt.Sprintf("UPDATE store.meta SET position = %d", uint64(b.Upto)))
+	}
+	if err == nil {
+		fault.Point("warehouse.inside")
+		err = f.exec("COMMIT")
+	}
+	if err != nil {
+		f.exec("ROLLBACK") // fails when the error has ended the transaction already
+	}
+	return err
+}
+
+func (f *feed) exec(statement string) error {
+	var r mapping.Result
+	defer mapping.DestroyResult(&r)
+	if mapping.Query(f.conn, statement, &r) == mapping.StateError {
+		return fmt.Errorf("%s: %s", strings.ToLower(statement), mapping.ResultError(&r))
+	}
+	return nil
+}
+
+// span returns the positions of the first and the last row of b and how many
+// rows it has.
+func span(b *pipeline.Batch) (first, last cx.Position, rows int) {
+	note := func(p cx.Position) {
+		if rows == 0 || p < first {
+			first = p
+		}
+		last = max(last, p)
+		rows++
+	}
+	for i := range b.Events {
+		note(b.Events[i].Position)
+	}
+	for i := range b.Decisions {
+		note(b.Decisions[i].Position)
+	}
+	for i := range b.Exposures {
+		note(b.Exposures[i].Position)
+	}
+	for i := range b.Moves {
+		note(b.Moves[i].Position)
+	}
+	for i := range b.Merges {
+		note(b.Merges[i].Position)
+	}
+	return first, last, rows
+}

@@ -1,0 +1,133 @@
+package duckdb
+
+import (
+	"encoding/json"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/pipeline"
+	"github.com/kikubari/kikubari/internal/warehouse"
+)
+
+// write appends every row of b, table by table. The values stand in the order
+// of the columns in migrations.
+func (f *feed) write(b *pipeline.Batch) error {
+	for _, write := range []func() error{
+		func() error { return appendRows(f, "events", 24, b.Events, writeEvent) },
+		func() error { return appendRows(f, "decisions", 11, b.Decisions, writeDecision) },
+		func() error { return appendRows(f, "exposures", 9, b.Exposures, writeExposure) },
+		func() error { return appendRows(f, "segment_moves", 8, b.Moves, writeMove) },
+		func() error { return appendRows(f, "merges", 8, b.Merges, writeMerge) },
+	} {
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func appendRows[R any](f *feed, name string, columns int, rows []R, write func(*table, *R)) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	t, err := openTable(f.conn, name, columns, &f.texts)
+	if err != nil {
+		return err
+	}
+	for i := range rows {
+		t.row()
+		write(t, &rows[i])
+	}
+	return t.close()
+}
+
+func (t *table) customer(id cx.CustomerID) {
+	t.text(id.String())
+	t.uint64(uint64(id))
+}
+
+func writeEvent(t *table, r *pipeline.EventRow) {
+	e := &r.Event
+	t.uint64(uint64(r.Position))
+	t.text(string(e.Workspace))
+	t.customer(r.Customer)
+	t.time(r.At)
+	t.time(e.Time)
+	t.time(e.ReceivedAt)
+	t.time(e.Original)
+	t.uint8(uint8(e.Type))
+	t.text(string(e.Name))
+	t.uint32(r.Session)
+	t.bool(r.Late)
+	t.uint16(uint16(e.Flags))
+	t.text(string(e.Key))
+	t.uint8(uint8(e.KeyKind))
+	t.text(e.MessageID)
+	t.maybe(e.AnonymousID)
+	t.maybe(e.UserID)
+	t.maybe(e.GroupID)
+	t.maybe(e.PreviousID)
+	t.maybe(e.Locale)
+	t.json(e.Consent)
+	t.json(e.Properties)
+	t.json(e.Context)
+}
+
+func writeDecision(t *table, r *pipeline.DecisionRow) {
+	t.uint64(uint64(r.Position))
+	t.text(string(r.Workspace))
+	t.customer(r.Customer)
+	t.time(r.At)
+	t.text(r.ID.String())
+	t.text(string(r.Event))
+	t.uint64(r.Definitions)
+	t.text(winnersJSON(r.Winners))
+	t.blob(r.Trace)
+	t.blob(r.Input)
+}
+
+// winnersJSON writes the treatments as the JSON array that the column holds. A
+// content that is not JSON, which would spoil the whole column, is left out.
+func winnersJSON(ts []cx.Treatment) string {
+	out := make([]warehouse.Winner, len(ts))
+	for i, t := range ts {
+		out[i] = warehouse.Winner{Action: t.Action, Place: t.Place, Channel: t.Channel}
+		if json.Valid(t.Content) {
+			out[i].Content = t.Content
+		}
+	}
+	b, err := json.Marshal(out)
+	if err != nil {
+		return "[]"
+	}
+	return string(b)
+}
+
+func writeExposure(t *table, r *pipeline.ExposureRow) {
+	t.uint64(uint64(r.Position))
+	t.text(string(r.Workspace))
+	t.customer(r.Customer)
+	t.time(r.At)
+	t.text(r.Decision.String())
+	t.text(r.Action)
+	t.text(r.Place)
+	t.uint8(uint8(r.Fate))
+}
+
+func writeMove(t *table, r *pipeline.SegmentRow) {
+	t.uint64(uint64(r.Position))
+	t.text(string(r.Workspace))
+	t.customer(r.Customer)
+	t.time(r.At)
+	t.text(r.Segment)
+	t.bool(r.Entered)
+	t.bool(r.ByTime)
+}
+
+func writeMerge(t *table, r *pipeline.MergeRow) {
+	t.uint64(uint64(r.Position))
+	t.text(string(r.Workspace))
+	t.customer(r.Winner)
+	t.customer(r.Loser)
+	t.time(r.At)
+	t.text(r.Reason)
+}
