@@ -30,9 +30,16 @@ type Result struct {
 	Candidates []cx.Candidate // one for each action on offer, by name
 	Trace      []byte         // Candidates packed: see PackTrace
 	Lines      []cx.Attention // what Reserve is to put into the ledger
+	asked      []asked        // what the model said
 
 	Updates  []cx.Treatment // from Refresh: what to show again or anew
 	Withdraw []string       // from Refresh: "d_…/action" to take off the screen
+}
+
+// asked is one answer of the model: the propensity of the action with an index.
+type asked struct {
+	action     int
+	propensity cx.Propensity
 }
 
 // Decider decides. It holds scratch memory of one lane and is ready to use when
@@ -45,6 +52,7 @@ type Decider struct {
 	values     []cx.Value
 	filled     []string
 	content    []byte
+	asked      []asked
 }
 
 // hit says whether an action was triggered.
@@ -66,7 +74,7 @@ func (d *Decider) Decide(in *Input, out *Result) bool {
 		return false
 	}
 	d.attention.read(in)
-	d.candidates = d.candidates[:0]
+	d.candidates, d.asked = d.candidates[:0], d.asked[:0]
 	for i := range in.Offer.actions {
 		d.candidates = append(d.candidates, d.judge(in, i))
 	}
@@ -123,7 +131,7 @@ func (d *Decider) judge(in *Input, i int) cx.Candidate {
 	if c.Gate, c.Number = d.gate(in, a, d.hits[i]); c.Gate != cx.Passed {
 		return c
 	}
-	score(in, a, &c)
+	d.score(in, i, &c)
 	c.Gate, c.Number = belowFloor(in, a, &c)
 	return c
 }
@@ -146,13 +154,19 @@ func (d *Decider) put(in *Input, out *Result) {
 			At: s.Now, Until: s.Now + Reservation, Message: in.Message, Session: s.Customer.Session.Number, Content: content,
 		})
 	}
-	out.Candidates = append(out.Candidates, d.candidates...)
+	out.Candidates, out.asked = append(out.Candidates, d.candidates...), append(out.asked, d.asked...)
 	out.Trace = PackTrace(out.Trace, &cx.Trace{Engine: Engine, Definitions: in.Offer.Definitions, Candidates: out.Candidates})
+}
+
+// Reset empties r, keeping its memory: for a step in which nothing is decided.
+func (r *Result) Reset() {
+	r.clearDecision()
+	r.Updates, r.Withdraw = r.Updates[:0], r.Withdraw[:0]
 }
 
 func (r *Result) clearDecision() {
 	r.Decision = cx.Decision{Treatments: r.Decision.Treatments[:0]}
-	r.Candidates, r.Trace, r.Lines = r.Candidates[:0], r.Trace[:0], r.Lines[:0]
+	r.Candidates, r.Trace, r.Lines, r.asked = r.Candidates[:0], r.Trace[:0], r.Lines[:0], r.asked[:0]
 }
 
 // holds evaluates a condition that may be absent.

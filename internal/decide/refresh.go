@@ -17,8 +17,8 @@ import (
 //   - A live action whose words have changed is sent again, as an update of the
 //     same decision.
 //   - A page view empties the screen: live actions are sent again, others end.
-//   - What was decided but not reported as seen, and should have arrived by now,
-//     is carried by this answer.
+//   - What was decided but not reported as seen, should have arrived by now and
+//     still applies, is carried by this answer.
 func (d *Decider) Refresh(in *Input, out *Result) {
 	out.Updates, out.Withdraw = out.Updates[:0], out.Withdraw[:0]
 	ev := in.Scope.Event
@@ -52,14 +52,14 @@ func (d *Decider) refresh(in *Input, out *Result, l *cx.Attention) {
 		d.update(in, out, a, l)
 	case l.State == cx.Shown && page:
 		l.EndedAt, l.Content = now, nil
-	case l.State == cx.Reserved && now < l.Until && now >= l.At+AnswerDeadline:
+	case l.State == cx.Reserved && now >= l.At+AnswerDeadline && (a.Live || d.stillApplies(in, a, l)):
 		out.Updates = append(out.Updates, treatment(l, l.Content))
 	}
 }
 
 func isPage(ev *cx.Event) bool { return ev.Type == cx.Page || ev.Type == cx.Screen }
 
-// stillApplies reports whether a live action may stay on screen. An answer that
+// stillApplies reports whether an action may stay on screen. An answer that
 // is not known yet leaves it there.
 func (d *Decider) stillApplies(in *Input, a *Action, l *cx.Attention) bool {
 	if !thisSession(l, in.Scope.Customer) || a.Personal && in.Scope.Customer.Claimed() {

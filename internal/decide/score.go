@@ -5,11 +5,14 @@ import (
 	"github.com/kikubari/kikubari/internal/rule"
 )
 
-// score fills in the four factors of a candidate and their product, taken from
-// left to right: Pega's arbitration formula, in which levers add up and so do
-// the weights of the context.
-func score(in *Input, a *Action, c *cx.Candidate) {
+// score fills in the four factors of the candidate for action i and their
+// product, taken from left to right: Pega's arbitration formula, in which levers
+// add up and so do the weights of the context. What the model said is noted, so
+// that it can be said again.
+func (d *Decider) score(in *Input, i int, c *cx.Candidate) {
+	a := &in.Offer.actions[i]
 	c.Propensity = in.Scorer.Propensity(in.Scope.Customer.Workspace, a.Name, a.Prior)
+	d.asked = append(d.asked, asked{i, c.Propensity})
 	c.Context = contextOf(in, a)
 	c.Value = a.Value
 	c.Lever = factor(a.Lever)
@@ -118,7 +121,7 @@ func (d *Decider) defend(in *Input) {
 		for j := range d.places {
 			if p := &d.places[j]; p.name == a.Place && p.channel == a.Channel {
 				c := cx.Candidate{}
-				score(in, a, &c)
+				d.score(in, i, &c)
 				p.floor, p.held = max(p.floor, c.Score), true
 			}
 		}

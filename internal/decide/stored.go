@@ -1,7 +1,6 @@
 package decide
 
 import (
-	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
@@ -40,24 +39,16 @@ func AppendInput(dst []byte, in *Input, out *Result, customer, event []byte) []b
 	for _, slot := range in.Entered {
 		dst = binary.AppendUvarint(dst, uint64(slot))
 	}
-	dst = appendPropensities(dst, out.Candidates)
+	dst = appendPropensities(dst, in.Offer, out.asked)
 	dst = appendBytes(dst, customer)
 	return appendBytes(dst, event)
 }
 
-func appendPropensities(dst []byte, candidates []cx.Candidate) []byte {
-	n := 0
-	for i := range candidates {
-		if scored(&candidates[i]) {
-			n++
-		}
-	}
-	dst = binary.AppendUvarint(dst, uint64(n))
-	for i := range candidates {
-		if c := &candidates[i]; scored(c) {
-			dst = appendBytes(dst, []byte(c.Action))
-			dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(float64(c.Propensity)))
-		}
+func appendPropensities(dst []byte, o *Offer, all []asked) []byte {
+	dst = binary.AppendUvarint(dst, uint64(len(all)))
+	for _, a := range all {
+		dst = appendBytes(dst, []byte(o.names[a.action]))
+		dst = binary.LittleEndian.AppendUint64(dst, math.Float64bits(float64(a.propensity)))
 	}
 	return dst
 }
@@ -95,30 +86,4 @@ func (s *Stored) Propensity(_ cx.Workspace, action string, prior cx.Prior) cx.Pr
 		return 0.5
 	}
 	return cx.Propensity(prior.Mean)
-}
-
-// Explanation is a decision made again.
-type Explanation struct {
-	Engine string         // version of the code that decided today
-	Same   bool           // today's trace is byte for byte the recorded one
-	Then   cx.Trace       // as recorded
-	Now    cx.Trace       // as today's code says
-	Says   []cx.Treatment // what today's code would answer
-}
-
-// Explain decides again from in, whose ID, Message, Entered and Scorer it takes
-// from s, and compares the result with the trace that was recorded. The caller
-// fills in the scope from s.Customer, s.Event and s.Now, and offer and policy
-// from the set with sequence s.Definitions.
-func Explain(s *Stored, in Input, recorded []byte) (*Explanation, error) {
-	then, err := UnpackTrace(recorded, in.Offer.Names())
-	if err != nil {
-		return nil, fmt.Errorf("explain %s: %w", s.ID, err)
-	}
-	in.ID, in.Message, in.Entered, in.Scorer = s.ID, s.Message, s.Entered, s
-	var d Decider
-	var out Result
-	d.Decide(&in, &out)
-	now := cx.Trace{Engine: Engine, Definitions: in.Offer.Definitions, Candidates: out.Candidates}
-	return &Explanation{Engine: Engine, Same: bytes.Equal(out.Trace, recorded), Then: then, Now: now, Says: out.Decision.Treatments}, nil
 }

@@ -2,6 +2,7 @@ package learn
 
 import (
 	"sort"
+	"strings"
 
 	"github.com/kikubari/kikubari/internal/cx"
 )
@@ -121,6 +122,7 @@ func (d *Delta) rate(w cx.Workspace, action string) *Rate {
 	if d.rates == nil {
 		d.rates = make(map[Key]*Rate)
 	}
+	k = Key{cx.Workspace(strings.Clone(string(w))), strings.Clone(action)} // a caller's text may be part of a record
 	r := new(Rate)
 	d.rates[k] = r
 	d.order = append(d.order, k)
