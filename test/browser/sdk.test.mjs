@@ -163,7 +163,7 @@ test('a page that comes back from the cache is a new page view of the same visit
   const { page, id } = await visit()
   await page.evaluate(() => addEventListener('pageshow', (e) => (window.cameBack = e.persisted)))
   await Promise.all([answerTo(page, 'page'), page.click('#next')])
-  await Promise.all([answerTo(page, 'page'), page.goBack()])
+  await Promise.all([answerTo(page, 'page'), page.goBack({ waitUntil: 'commit' })])
   assert.equal(await page.evaluate(() => window.cameBack), true)
   await track(page, 'Test Back')
   const rows = await settledEvents(id, 4)

@@ -49,5 +49,5 @@ export async function answerTo(page, name) {
 
 /** A message on the screen of a page, by place. */
 export function message(page, place) {
-  return page.locator(`cx-message[data-place="${place}"]`)
+  return page.locator(`cx-message[data-place="${place}"]`).locator('.bar, .card')
 }

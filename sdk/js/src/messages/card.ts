@@ -12,8 +12,11 @@ export class Card implements View {
   private host: HTMLElement
   private came = document.activeElement
 
-  constructor(private acts: Acts) {
-    const { host: h, root } = host('modal')
+  constructor(
+    place: string,
+    private acts: Acts,
+  ) {
+    const { host: h, root } = host(place)
     this.host = h
     this.element = make('dialog', 'card')
     this.element.setAttribute('aria-labelledby', 'title')

@@ -94,7 +94,7 @@ export class Stage {
         this.report('Message Dismissed', s.action)
       },
     }
-    s.view = action.layout === 'modal' ? new Card(acts) : new Bar(action.place, acts)
+    s.view = action.layout === 'modal' ? new Card(action.place, acts) : new Bar(action.place, acts)
     s.view.show(action)
     s.unwatch = seen ? () => {} : watch(s.view.element, (action.expires_in ?? 30) * 1000, () => this.saw(s), () => this.leave(s))
     return s
