@@ -51,12 +51,20 @@ func (c *compiler) pattern(call ast.Expr) error {
 
 var noOverload = regexp.MustCompile(`^found no matching overload for '([^']*)' applied to '(.*)'$`)
 
+var wrongType = regexp.MustCompile(`^expected type '(.*)' but found '(.*)'$`)
+
 // mismatch says in the marketer's words what cel-go's checker found.
 func (c *compiler) mismatch(e *common.Error) error {
 	p := c.place(e.ExprID)
 	m := noOverload.FindStringSubmatch(e.Message)
 	if m == nil {
-		return p.from.at(p.id, e.Message, "")
+		if m := wrongType.FindStringSubmatch(e.Message); m != nil {
+			if uses := c.named[e.ExprID]; len(uses) > 0 {
+				p = uses[0].at
+			}
+			return p.from.at(p.id, typeWord(m[1])+" is needed here, but this is "+typeWord(m[2]), "compare it with something, as in "+functionHelp["count"]+" > 0")
+		}
+		return p.from.at(p.id, e.Message, "change one of the two")
 	}
 	args := signature(m[2])
 	name := m[1]

@@ -8,6 +8,7 @@ import (
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/ast"
+	"cel.dev/cel-go/common/types"
 
 	"github.com/kikubari/kikubari/internal/cx"
 )
@@ -32,6 +33,9 @@ func Compile(src string, env *Env) (*Program, error) {
 	root, err := c.build(c.checked.Expr())
 	if err != nil {
 		return nil, err
+	}
+	if kind := c.checked.GetType(c.checked.Expr().ID()).Kind(); kind == types.MapKind {
+		return nil, c.fail(c.checked.Expr(), "this is a group of fields, not a value", "name one of them, such as traits.plan or event.properties.price")
 	}
 	p := &Program{src: c.main, root: root, native: true}
 	root.walk(func(n *node) bool {

@@ -157,8 +157,8 @@ func (x *expander) selection(e ast.Expr, up *locals) error {
 	full := root + "." + s.FieldName()
 	if !slices.Contains(members, full) {
 		hint := "there is " + strings.Join(members, ", ")
-		if near := nearest(full, members); near != "" {
-			hint = "did you mean " + near + "?"
+		if near := nearest(s.FieldName(), lastNames(members)); near != "" {
+			hint = "did you mean " + root + "." + near + "?"
 		} else if root == "event" {
 			hint = "a field of the event is event.properties." + s.FieldName() + ", or event.context.…"
 		} else if root == "customer" {
@@ -180,6 +180,15 @@ func factsOf(root string) []string {
 		if strings.HasPrefix(f.name, root+".") {
 			out = append(out, f.name)
 		}
+	}
+	return out
+}
+
+// lastNames returns what follows the dot in each name.
+func lastNames(names []string) []string {
+	out := make([]string, len(names))
+	for i, n := range names {
+		_, out[i], _ = strings.Cut(n, ".")
 	}
 	return out
 }
@@ -284,9 +293,13 @@ var functionHelp = map[string]string{
 // nearest returns the candidate that is a slip of the finger away from name,
 // "" when none is.
 func nearest(name string, candidates []string) string {
-	best, least := "", 1+len(name)/4
+	best, least := "", 1+len(name)/3
 	for _, c := range candidates {
-		if d := distance(strings.ToLower(name), strings.ToLower(c)); d <= least && (best == "" || d < least) {
+		d := distance(strings.ToLower(name), strings.ToLower(c))
+		if d > 1 && name[:min(1, len(name))] != c[:min(1, len(c))] {
+			continue // two slips, the first letter among them, are another word
+		}
+		if d < len(c) && (d < least || d == least && best == "") {
 			best, least = c, d
 		}
 	}

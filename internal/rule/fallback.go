@@ -22,7 +22,7 @@ func (c *compiler) viaCel(e ast.Expr) *node {
 	program, err := language().PlanProgram(ast.NewCheckedAST(whole, c.checked.TypeMap(), c.checked.ReferenceMap()), cel.CostLimit(costLimit))
 	if err != nil {
 		if c.broken == nil {
-			c.broken = c.fail(e, "this cannot be run: "+err.Error(), "")
+			c.broken = c.fail(e, "this cannot be run: "+err.Error(), "write it in a simpler way")
 		}
 		return &node{konst: cx.BoolValue(false)}
 	}

@@ -145,10 +145,20 @@ func functions() []*decls.FunctionDecl {
 			decls.Overload("remainder", two(types.DoubleType), types.DoubleType, decls.BinaryBinding(func(a, b ref.Val) ref.Val {
 				return types.Double(math.Mod(float64(a.(types.Double)), float64(b.(types.Double))))
 			}))),
-		declare(overloads.Size,
-			decls.Overload("size_any", []*types.Type{types.DynType}, types.DoubleType, decls.UnaryBinding(sizeOf)),
-			decls.MemberOverload("any_size", []*types.Type{types.DynType}, types.DoubleType, decls.UnaryBinding(sizeOf))),
+		declare(overloads.Size, sizes()...),
 	)
+}
+
+// sizes returns the overloads of size(x) and x.size().
+func sizes() []decls.FunctionOpt {
+	var out []decls.FunctionOpt
+	for _, t := range []*types.Type{types.StringType, types.NewListType(types.NewTypeParamType("A")), openMap} {
+		name := t.TypeName()
+		out = append(out,
+			decls.Overload("size_"+name, []*types.Type{t}, types.DoubleType, decls.UnaryBinding(sizeOf)),
+			decls.MemberOverload(name+"_size", []*types.Type{t}, types.DoubleType, decls.UnaryBinding(sizeOf)))
+	}
+	return out
 }
 
 func two(t *types.Type) []*types.Type { return []*types.Type{t, t} }

@@ -20,16 +20,32 @@ type source struct {
 	byID  map[int64]ast.Expr
 }
 
-// at returns an Error for the place where the sub-expression id starts.
+// at returns an Error for the place of the sub-expression id: its operator, the
+// name of its function or field, or where it starts.
 func (s *source) at(id int64, message, hint string) *Error {
 	where := s.info.GetStartLocation(id)
-	return s.errorAt(where.Line(), where.Column()+1, message, hint)
+	e := s.errorAt(where.Line(), where.Column()+1, message, hint)
+	line := []rune(e.Source)
+	switch i := e.Column - 1; {
+	case i >= len(line):
+	case line[i] == '.':
+		e.Column++
+	case line[i] == '(':
+		for ; i > 0 && isNameRune(line[i-1]); i-- {
+		}
+		e.Column = i + 1
+	}
+	return e
+}
+
+func isNameRune(r rune) bool {
+	return r == '_' || r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
 }
 
 // errorAt returns an Error for a line and column, both from 1.
 func (s *source) errorAt(line, column int, message, hint string) *Error {
 	e := &Error{Line: max(line, 1), Column: max(column, 1), Message: message, Hint: hint, Name: s.name}
-	if lines := strings.Split(s.text, "\n"); e.Line <= len(lines) {
+	if lines := strings.Split(s.text, "\n"); e.Line <= len(lines) && strings.TrimSpace(s.text) != "" {
 		e.Source = strings.TrimRight(lines[e.Line-1], "\r")
 	}
 	return e

@@ -88,7 +88,7 @@ func (x *expander) input(e ast.Expr, spec cx.StatisticSpec, prefix string, n *no
 			return x.fail(e, fmt.Sprintf("the rule reads more than %d different statistics", maxInputs), "split it into segments")
 		}
 		if x.env.Slot == nil {
-			return x.fail(e, "statistics cannot be used here", "")
+			return x.fail(e, "statistics cannot be used here", "use traits or the event")
 		}
 		name = prefix + strconv.Itoa(len(x.specs))
 		x.specs[spec] = name
@@ -105,7 +105,7 @@ func (x *expander) segment(e ast.Expr) error {
 	if len(args) != 1 {
 		return x.fail(e, "segment takes one name", "write "+functionHelp["segment"])
 	}
-	label, err := x.text(args[0], "the name of a segment")
+	label, err := x.text(args[0], "the name of a segment", "vip")
 	if err != nil {
 		return err
 	}
@@ -164,7 +164,7 @@ func (x *expander) spec(e ast.Expr) (cx.StatisticSpec, error) {
 		least--
 	}
 	if len(args) < least || len(args) > len(want) {
-		return spec, x.fail(e, fmt.Sprintf("%s takes %s", name, strings.Join(want, ", ")), "write "+functionHelp[name])
+		return spec, x.fail(e, name+" takes "+strings.Replace(strings.Join(want, ", "), ", currency?", " and perhaps a currency", 1), "write "+functionHelp[name])
 	}
 	for i, arg := range args {
 		if err := x.argument(&spec, want[i], arg); err != nil {
@@ -185,11 +185,11 @@ func (x *expander) argument(spec *cx.StatisticSpec, what string, arg ast.Expr) (
 	case "n":
 		n, ok := arg.AsLiteral().(types.Int)
 		if arg.Kind() != ast.LiteralKind || !ok || n < 1 || n > 30 {
-			return x.fail(arg, "how many must be a whole number from 1 to 30, written out", "")
+			return x.fail(arg, "how many must be a whole number from 1 to 30, written out", "write "+functionHelp["top"])
 		}
 		spec.N = int(n)
 	case "window":
-		if text, err = x.text(arg, "a window"); err != nil {
+		if text, err = x.text(arg, "a window", "7d"); err != nil {
 			return err
 		}
 		var ok bool
@@ -197,7 +197,7 @@ func (x *expander) argument(spec *cx.StatisticSpec, what string, arg ast.Expr) (
 			return x.fail(arg, "there is no window "+strconv.Quote(text), windowHelp)
 		}
 	case "currency?":
-		if text, err = x.text(arg, "a currency"); err != nil {
+		if text, err = x.text(arg, "a currency", "JPY"); err != nil {
 			return err
 		}
 		if len(text) != 3 || strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
@@ -210,7 +210,7 @@ func (x *expander) argument(spec *cx.StatisticSpec, what string, arg ast.Expr) (
 
 // eventArg reads the name of an event; "*" and "" are any event.
 func (x *expander) eventArg(arg ast.Expr) (cx.EventName, error) {
-	text, err := x.text(arg, `the name of an event, or "*" for any`)
+	text, err := x.text(arg, "the name of an event", "Product Added")
 	if text == "*" {
 		text = ""
 	}
@@ -219,7 +219,7 @@ func (x *expander) eventArg(arg ast.Expr) (cx.EventName, error) {
 
 // fieldArg reads the path of a field, or the product of two.
 func (x *expander) fieldArg(arg ast.Expr) (field, times string, err error) {
-	text, err := x.text(arg, "a field of the event")
+	text, err := x.text(arg, "a field of the event", "price")
 	if err != nil {
 		return "", "", err
 	}
@@ -236,11 +236,11 @@ func isPath(p string) bool {
 }
 
 // text reads an argument that must be a literal text.
-func (x *expander) text(arg ast.Expr, what string) (string, error) {
+func (x *expander) text(arg ast.Expr, what, example string) (string, error) {
 	if arg.Kind() == ast.LiteralKind {
 		if s, ok := arg.AsLiteral().(types.String); ok {
 			return string(s), nil
 		}
 	}
-	return "", x.fail(arg, what+" must be written out, in quotes", "write a text such as "+strconv.Quote("7d")+" where a window is meant, or "+strconv.Quote("Product Added")+" for an event")
+	return "", x.fail(arg, what+" must be written out, in quotes", "write a text such as "+strconv.Quote(example))
 }

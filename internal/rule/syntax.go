@@ -18,8 +18,14 @@ func explainSyntax(found, line string, column int) (message, hint string) {
 		return "has(…) takes a field", "write " + functionHelp["has"]
 	case strings.Contains(found, "argument must be a simple name"), strings.Contains(found, "iteration variable"):
 		return "the first argument of exists and all is a name for the element", "write " + functionHelp["exists"]
+	case strings.Contains(line, `\`) && oddEscape(line):
+		return "a backslash is followed by something that it cannot stand before", `write a backslash itself twice: "\\d+"`
 	case oddQuotes(line):
 		return "a quote is opened and not closed", `close the text with the same quote: "text"`
+	case strings.HasPrefix(found, "invalid") && strings.HasSuffix(found, "literal"):
+		return "the number is too large", "write a smaller one"
+	case strings.HasPrefix(after, "=>") || strings.HasPrefix(after, "=<"):
+		return after[:2] + " does not compare", "write the = last: " + after[1:2] + "="
 	case strings.HasPrefix(after, "=") && !strings.HasSuffix(prev, "="):
 		return "= alone does not compare", "write == to compare"
 	case strings.HasPrefix(after, "&") || strings.HasSuffix(prev, "&") && !strings.HasSuffix(prev, "&&"):
@@ -27,7 +33,7 @@ func explainSyntax(found, line string, column int) (message, hint string) {
 	case strings.HasPrefix(after, "|") || strings.HasSuffix(prev, "|") && !strings.HasSuffix(prev, "||"):
 		return "| alone does not join", "write || for or"
 	}
-	if word := firstWord(after); word != "" {
+	for _, word := range []string{firstWord(after), lastWord(prev)} {
 		if symbol := wordSymbols[strings.ToLower(word)]; symbol != "" {
 			return word + " is not part of the language", "write " + symbol
 		}
@@ -70,10 +76,24 @@ func oddQuotes(line string) bool {
 	return open != 0
 }
 
-func firstWord(s string) string {
-	end := strings.IndexFunc(s, func(r rune) bool { return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z') })
-	if end < 0 {
-		return s
+// oddEscape reports whether a backslash in line stands before a character that
+// CEL gives no meaning to.
+func oddEscape(line string) bool {
+	for i := 0; i < len(line); i++ {
+		if line[i] != '\\' {
+			continue
+		}
+		if i++; i == len(line) || !strings.ContainsRune(`abfnrtvxXuU01234567\"'?`+"`", rune(line[i])) {
+			return true
+		}
 	}
-	return s[:end]
+	return false
+}
+
+func firstWord(s string) string {
+	return s[:len(s)-len(strings.TrimLeftFunc(s, isNameRune))]
+}
+
+func lastWord(s string) string {
+	return s[len(strings.TrimRightFunc(s, isNameRune)):]
 }
