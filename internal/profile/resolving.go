@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -25,7 +26,7 @@ func (s *resolving) choose(at cx.Position) {
 	}
 	for i := range s.names[1:] {
 		n := &s.names[1+i]
-		if id := s.r.owner(n.key); id != 0 && s.mayTake(lead, n, id) {
+		if id := s.r.owner(n.key); id != 0 && !s.unsignedAlias(n, id) && s.mayTake(lead, n, id) {
 			s.out.Customer = id
 			return
 		}
@@ -46,7 +47,7 @@ func (s *resolving) mayTake(lead, n *name, id cx.CustomerID) bool {
 	who := s.r.at(id)
 	switch lead.Namespace {
 	case cx.UserID:
-		return !who.verified() && (!who.claimed() || s.onlyDevice(n, id))
+		return who.verified() && s.serverAlias(n) || !who.verified() && (!who.claimed() || s.onlyDevice(n, id))
 	case cx.ClaimedUserID:
 		return !who.verified() && !who.claimed()
 	}
@@ -86,13 +87,19 @@ func (s *resolving) unsignedAlias(n *name, id cx.CustomerID) bool {
 	return n.alias && !s.ev.Has(cx.Verified) && (s.r.at(s.out.Customer).verified() || s.r.at(id).verified())
 }
 
+// serverAlias reports whether n is the previous id of an alias call by a server,
+// which alone may join two users.
+func (s *resolving) serverAlias(n *name) bool {
+	return n.alias && s.ev.KeyKind != cx.BrowserKey && s.ev.Has(cx.Verified)
+}
+
 // mayMerge reports whether the event's customer and id, the owner of n, are one
 // person because n belongs to both.
 func (s *resolving) mayMerge(n *name, id cx.CustomerID) bool {
 	here, there := s.r.at(s.out.Customer), s.r.at(id)
 	switch {
 	case here.verified() && there.verified():
-		return n.alias && s.ev.KeyKind != cx.BrowserKey && s.ev.Has(cx.Verified)
+		return s.serverAlias(n)
 	case here.verified() && there.claimed():
 		return s.onlyDevice(n, id)
 	case here.claimed() && (there.verified() || there.claimed()):
@@ -138,6 +145,7 @@ func (s *resolving) merge(n *name, id cx.CustomerID) {
 		winner, loser = loser, winner
 	}
 	s.r.unite(winner, loser)
+	s.out.Moves = slices.DeleteFunc(s.out.Moves, func(m Move) bool { return m.From == loser })
 	s.out.Customer = winner
 	s.out.Merges = append(s.out.Merges, Merge{winner, loser, n.Namespace.String() + " " + s.ev.Type.String()})
 }
