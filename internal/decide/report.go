@@ -65,7 +65,7 @@ func news(l *cx.Attention, s cx.AttentionState) bool {
 	case cx.Shown:
 		return l.ShownAt == 0
 	case cx.Clicked:
-		return l.State != cx.Clicked && l.State != cx.Dismissed
+		return l.State != cx.Clicked
 	}
 	return l.State != cx.Clicked && l.State != cx.Dismissed
 }
