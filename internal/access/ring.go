@@ -3,6 +3,8 @@ package access
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"sync/atomic"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -53,6 +55,16 @@ func (r *Ring) KeyByID(id cx.KeyID) *Key { return r.byID[id] }
 // Workspace returns the workspace with the given slug, or nil. It must not be
 // changed.
 func (r *Ring) Workspace(slug cx.Workspace) *Workspace { return r.workspaces[slug] }
+
+// Workspaces returns every workspace, by slug.
+func (r *Ring) Workspaces() []Workspace {
+	all := make([]Workspace, 0, len(r.workspaces))
+	for _, w := range r.workspaces {
+		all = append(all, *w)
+	}
+	slices.SortFunc(all, func(a, b Workspace) int { return strings.Compare(string(a.Slug), string(b.Slug)) })
+	return all
+}
 
 // Keyring holds the Ring that is in force now. The zero Keyring has none yet.
 // It is safe for concurrent use.

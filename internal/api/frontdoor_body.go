@@ -12,18 +12,25 @@ import (
 )
 
 // read takes the whole body into v.body, but never more than a request may
-// have, and not for longer than a body may take to arrive.
+// have, and not for longer than a body may take to arrive. What is left of a
+// body that was not taken is not waited for: the connection ends.
 func (v *visit) read(w http.ResponseWriter) error {
 	began := v.door.Now()
-	defer func() { v.seen.Read, v.seen.Bytes = v.door.Now().Sub(began), len(v.body) }()
+	err := v.readBody(http.NewResponseController(w))
+	v.seen.Read, v.seen.Bytes = v.door.Now().Sub(began), len(v.body)
+	if err != nil {
+		w.Header().Set("Connection", "close")
+	}
+	return err
+}
+
+func (v *visit) readBody(c *http.ResponseController) error {
 	v.body = v.body[:0]
 	announced := v.request.ContentLength
 	if announced > collect.MaxRequest {
 		return requestTooLarge()
 	}
-	deadline := http.NewResponseController(w)
-	_ = deadline.SetReadDeadline(time.Now().Add(v.door.ReadTimeout)) // what cannot have one is no slow network
-	defer func() { _ = deadline.SetReadDeadline(time.Time{}) }()
+	_ = c.SetReadDeadline(time.Now().Add(v.door.ReadTimeout)) // what cannot have one is no slow network
 	var err error
 	v.body, err = readUpTo(v.body, v.request.Body, int(max(announced, 0)), collect.MaxRequest+1)
 	switch {
@@ -34,6 +41,7 @@ func (v *visit) read(w http.ResponseWriter) error {
 	case err != nil:
 		return &cx.Error{Kind: cx.Unavailable, Err: errors.New("the body did not arrive whole: try again")}
 	}
+	_ = c.SetReadDeadline(time.Time{})
 	return nil
 }
 
