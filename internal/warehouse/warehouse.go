@@ -16,9 +16,9 @@ import (
 // forgotten one never means more than one's own. A Reader is safe for concurrent
 // use and sees whole batches only.
 type Reader interface {
-	// Query runs one statement that a person wrote and that can only read. What
-	// it may not do is refused with kind Denied, what it cannot is Invalid, too
-	// much time or memory is Limited; the messages are for that person.
+	// Query runs one statement that a person wrote. One that is wrong, or does
+	// anything but read, has kind Invalid; one that takes too much time or memory
+	// has Limited. The messages are for that person.
 	Query(ctx context.Context, w cx.Workspace, statement string) (*Table, error)
 	// Story returns what happened to a customer, and to those merged into it,
 	// newest first: the items before the given position, 0 for the newest. It

@@ -24,23 +24,31 @@ type conn struct {
 // dial opens a connection to the file at path, creating the file when mode is
 // "rwc". cache is the size of its page cache in KiB.
 func dial(path, mode string, cache int) (*conn, error) {
-	abs, err := filepath.Abs(path)
+	dsn, err := source(path, mode, cache)
 	if err != nil {
 		return nil, err
 	}
-	dsn := url.URL{Scheme: "file", Path: abs, RawQuery: url.Values{
+	raw, err := (&sqlite3.SQLiteDriver{}).Open(dsn + "&_mutex=no")
+	if err != nil {
+		return nil, fmt.Errorf("open %s: %w", path, err)
+	}
+	return &conn{raw: raw.(*sqlite3.SQLiteConn)}, nil
+}
+
+// source writes down how the driver is to open a file.
+func source(path, mode string, cache int) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: url.Values{
 		"mode":          {mode},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
 		"_busy_timeout": {"10000"},
 		"_cache_size":   {strconv.Itoa(-cache)},
-		"_mutex":        {"no"},
 	}.Encode()}
-	raw, err := (&sqlite3.SQLiteDriver{}).Open(dsn.String())
-	if err != nil {
-		return nil, fmt.Errorf("open %s: %w", path, err)
-	}
-	return &conn{raw: raw.(*sqlite3.SQLiteConn)}, nil
+	return u.String(), nil
 }
 
 // exec runs statements that take no arguments and give no rows.

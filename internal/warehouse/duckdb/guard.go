@@ -84,9 +84,9 @@ func parse(ctx context.Context, conn *sql.Conn, statement string) (any, error) {
 	case tree.Error && tree.Type == "parser":
 		return nil, cx.E(cx.Invalid, "", place(statement, tree.Position)+tree.Message)
 	case tree.Error:
-		return nil, denied("only questions can be asked here: one statement that begins with SELECT, WITH, FROM, DESCRIBE, SUMMARIZE or EXPLAIN")
+		return nil, refuse("only questions can be asked here: one statement that begins with SELECT, WITH, FROM, DESCRIBE, SUMMARIZE or EXPLAIN")
 	case len(tree.Statements) != 1:
-		return nil, denied(fmt.Sprintf("ask one question at a time, not %d", len(tree.Statements)))
+		return nil, refuse(fmt.Sprintf("ask one question at a time, not %d", len(tree.Statements)))
 	}
 	return map[string]any{"error": false, "statements": tree.Statements}, nil
 }
@@ -141,23 +141,25 @@ func (g *guard) visit(node any) (err error) {
 
 func (g *guard) judge(m map[string]any) error {
 	switch text(m, "type") {
+	case "VALUE_PARAMETER":
+		return refuse("a question has no parameters: write the values into it")
 	case "BASE_TABLE":
 		return g.table(text(m, "catalog_name"), text(m, "schema_name"), text(m, "table_name"))
 	case "SHOW_REF":
 		if m["query"] == nil {
-			return denied("the tables are " + strings.Join(views, ", ") + "; DESCRIBE shows the columns of one")
+			return refuse("the tables are " + strings.Join(views, ", ") + "; DESCRIBE shows the columns of one")
 		}
 	case "TABLE_FUNCTION":
 		f, _ := m["function"].(map[string]any)
 		if name := strings.ToLower(text(f, "function_name")); !slices.Contains(rowSources, name) || text(f, "schema") != "" {
-			return denied("the function " + name + " cannot be read from; use one of " + strings.Join(rowSources, ", "))
+			return refuse("the function " + name + " cannot be read from; use one of " + strings.Join(rowSources, ", "))
 		}
 	}
 	if name := strings.ToLower(text(m, "function_name")); slices.Contains(forbidden, name) || strings.HasPrefix(name, "pg_") || strings.HasPrefix(name, "duckdb_") || strings.HasPrefix(name, "pragma_") || strings.HasPrefix(name, "read_") {
-		return denied("the function " + name + " cannot be used here")
+		return refuse("the function " + name + " cannot be used here")
 	}
 	if text(m, "function_name") != "" && text(m, "schema") != "" && text(m, "schema") != "main" {
-		return denied("functions of the schema " + text(m, "schema") + " cannot be used here")
+		return refuse("functions of the schema " + text(m, "schema") + " cannot be used here")
 	}
 	return nil
 }
@@ -168,23 +170,23 @@ func (g *guard) judge(m map[string]any) error {
 func (g *guard) table(catalog, schema, name string) error {
 	name = strings.ToLower(name)
 	if catalog != "" || schema != "" {
-		return denied("name tables without a schema: " + strings.Join(views, ", "))
+		return refuse("name tables without a schema: " + strings.Join(views, ", "))
 	}
 	if slices.Contains(views, name) {
 		return nil
 	}
 	for _, p := range []string{"duckdb_", "pg_", "sqlite_", "pragma_"} {
 		if strings.HasPrefix(name, p) {
-			return denied(name + " cannot be read; the tables are " + strings.Join(views, ", "))
+			return refuse(name + " cannot be read; the tables are " + strings.Join(views, ", "))
 		}
 	}
 	if slices.Contains(g.defined, name) && !strings.ContainsAny(name, "./:*") {
 		return nil
 	}
-	return denied(fmt.Sprintf("there is no table %q; the tables are %s", name, strings.Join(views, ", ")))
+	return refuse(fmt.Sprintf("there is no table %q; the tables are %s", name, strings.Join(views, ", ")))
 }
 
-func denied(message string) error { return cx.E(cx.Denied, "", message) }
+func refuse(message string) error { return cx.E(cx.Invalid, "", message) }
 
 // each calls f for every object in a JSON tree, outer ones first.
 func each(node any, f func(map[string]any)) {

@@ -44,3 +44,18 @@ CREATE TABLE spilled (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX spilled_at ON spilled (at);
+
+-- Sends that were decided and not yet settled. Rows come with a checkpoint.
+CREATE TABLE outbox (
+    key       TEXT    PRIMARY KEY, -- the same for every attempt
+    workspace TEXT    NOT NULL,
+    customer  INTEGER NOT NULL,
+    channel   TEXT    NOT NULL,
+    decision  INTEGER NOT NULL,
+    payload   BLOB    NOT NULL,
+    state     INTEGER NOT NULL,
+    attempts  INTEGER NOT NULL,
+    next_at   INTEGER NOT NULL -- microseconds since 1970
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX outbox_next ON outbox (state, next_at);
