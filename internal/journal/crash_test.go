@@ -236,28 +236,63 @@ func checkTorn(t *testing.T, dir string, records, size int, cut int64) {
 	}
 }
 
-// TestDamageInTheMiddleIsReported flips one bit of a stored record. Followers
-// and readers stop there and name it.
-func TestDamageInTheMiddleIsReported(t *testing.T) {
-	dir := t.TempDir()
-	j := open(t, journal.Options{Dir: dir})
+// TestDamageAtTheEndIsNotCutAway flips one bit of a record that others follow,
+// in the file where the engine would throw these others away. The journal does
+// not open, names the record, and opens when the file has been restored.
+func TestDamageAtTheEndIsNotCutAway(t *testing.T) {
+	crashed, closed := filepath.Join(t.TempDir(), "crashed"), filepath.Join(t.TempDir(), "closed")
+	j := open(t, journal.Options{Dir: closed})
 	for i := range 30 {
 		mustAppend(t, j, fmt.Sprintf("record-%04d", i+1), strings.Repeat("x", 1000))
 	}
+	copyDir(t, crashed, closed)
 	mustClose(t, j)
-	flip(t, newestBlock(t, dir), "record-0017")
+	for _, dir := range []string{crashed, closed} {
+		for _, n := range []uint64{1, 17, 29} {
+			name := fmt.Sprintf("record-%04d", n)
+			restore := flip(t, newestBlock(t, dir), name)
+			_, err := journal.Open(t.Context(), journal.Options{Dir: dir})
+			if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != n {
+				t.Fatalf("%s of %s: %v, want damage at %d", name, filepath.Base(dir), err, n)
+			}
+			restore()
+		}
+		j := open(t, journal.Options{Dir: dir})
+		if payloads, _ := stored(t, j); len(payloads) != 60 {
+			t.Errorf("%d entries are stored, want 60", len(payloads))
+		}
+	}
+}
 
-	j = open(t, journal.Options{Dir: dir})
-	for name, read := range map[string]func(func(*journal.Record) error) error{
-		"read":   func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 0, 0, fn) },
-		"follow": func(fn func(*journal.Record) error) error { return j.Follow(t.Context(), 1, fn) },
-		"middle": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 15, 0, fn) },
-		"itself": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 17, 0, fn) },
-	} {
-		last := uint64(0)
-		err := read(func(r *journal.Record) error { last = r.Sequence; return nil })
-		if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != 17 || last != 16 && name != "itself" {
-			t.Errorf("%s ends after record %d with %v, want damage at 17", name, last, err)
+// TestDamageInTheMiddleIsReported flips one bit of a record in an older file.
+// Followers and readers stop there and name it, whether the engine notices the
+// damage when it opens (after a crash) or when it reads.
+func TestDamageInTheMiddleIsReported(t *testing.T) {
+	crashed, closed := filepath.Join(t.TempDir(), "crashed"), filepath.Join(t.TempDir(), "closed")
+	j := open(t, journal.Options{Dir: closed})
+	const records = 70
+	for i := range records {
+		mustAppend(t, j, fmt.Sprintf("record-%04d", i+1), strings.Repeat("x", 400_000))
+	}
+	copyDir(t, crashed, closed)
+	mustClose(t, j)
+	for _, dir := range []string{crashed, closed} {
+		flip(t, blockWith(t, dir, "record-0007"), "record-0007")
+		j := open(t, journal.Options{Dir: dir})
+		for name, read := range map[string]func(func(*journal.Record) error) error{
+			"read":   func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 0, 0, fn) },
+			"follow": func(fn func(*journal.Record) error) error { return j.Follow(t.Context(), 1, fn) },
+			"middle": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 5, 0, fn) },
+			"itself": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 7, 0, fn) },
+		} {
+			last := uint64(6)
+			err := read(func(r *journal.Record) error { last = r.Sequence; return nil })
+			if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != 7 || last != 6 {
+				t.Errorf("%s of %s ends after record %d with %v, want damage at 7", name, filepath.Base(dir), last, err)
+			}
+		}
+		if at := mustAppend(t, j, "after"); at.Sequence() != records+1 {
+			t.Errorf("appended at %v, want record %d", at, records+1)
 		}
 	}
 }
@@ -272,17 +307,31 @@ func copyDir(t *testing.T, to, from string) {
 // newestBlock is the file that the engine wrote to last.
 func newestBlock(t *testing.T, dir string) string {
 	t.Helper()
-	var newest string
-	err := filepath.WalkDir(dir, func(path string, _ os.DirEntry, err error) error {
-		if strings.HasSuffix(path, ".blk") && len(path) >= len(newest) && path > newest {
-			newest = path
+	blocks := blocks(t, dir)
+	return blocks[len(blocks)-1]
+}
+
+// blockWith is the file that holds a text.
+func blockWith(t *testing.T, dir, text string) string {
+	t.Helper()
+	for _, file := range blocks(t, dir) {
+		if b, err := os.ReadFile(file); err == nil && strings.Contains(string(b), text) {
+			return file
 		}
-		return err
-	})
-	if err != nil || newest == "" {
-		t.Fatalf("no block in %s: %v", dir, err)
 	}
-	return newest
+	t.Fatalf("%q is in no file", text)
+	return ""
+}
+
+// blocks are the engine's files of messages, oldest first.
+func blocks(t *testing.T, dir string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(dir, "stream", "jetstream", "*", "streams", "*", "msgs", "*.blk"))
+	if err != nil || len(files) == 0 || len(files) > 9 {
+		t.Fatalf("blocks %q: %v, want 1 to 9 of them", files, err)
+	}
+	slices.Sort(files)
+	return files
 }
 
 func truncate(t *testing.T, file string, cut int64) {
@@ -296,8 +345,9 @@ func truncate(t *testing.T, file string, cut int64) {
 	}
 }
 
-// flip changes one bit of the only occurrence of a text in a file.
-func flip(t *testing.T, file, text string) {
+// flip changes one bit of the only occurrence of a text in a file, until it is
+// restored.
+func flip(t *testing.T, file, text string) (restore func()) {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -307,8 +357,12 @@ func flip(t *testing.T, file, text string) {
 	if at < 0 || strings.Count(string(b), text) != 1 {
 		t.Fatalf("%q is not once in %s", text, file)
 	}
-	b[at+len(text)-1] ^= 1
-	if err := os.WriteFile(file, b, 0o640); err != nil {
-		t.Fatal(err)
+	toggle := func() {
+		b[at+len(text)-1] ^= 1
+		if err := os.WriteFile(file, b, 0o640); err != nil {
+			t.Fatal(err)
+		}
 	}
+	toggle()
+	return toggle
 }

@@ -67,7 +67,7 @@ func child(t *testing.T, task, dir, name string, env ...string) *exec.Cmd {
 // for each entry.
 type acks map[cx.Position]string
 
-// follow reads a child's lines until they end, or until there have been stop of
+// read takes a child's lines until they end, or until there have been stop of
 // them, when it calls kill once and goes on to the end.
 func (a acks) read(out *bufio.Scanner, stop int, kill func()) error {
 	for n := 1; out.Scan(); n++ {
@@ -161,4 +161,13 @@ func appendPastTheLimit(j *journal.Journal, name string) error {
 		err = fmt.Errorf("the engine was opened %d times, want it opened anew", s.Opens)
 	}
 	return err
+}
+
+// exampleDir makes a directory for an example, which has no test to make one.
+func exampleDir() (dir string, remove func()) {
+	dir, err := os.MkdirTemp("", "journal")
+	if err != nil {
+		panic(err)
+	}
+	return dir, func() { _ = os.RemoveAll(dir) }
 }

@@ -15,21 +15,22 @@ import (
 //	     0      3  "KKJ"
 //	     3      1  version, 1
 //	     4      8  log time in microseconds since 1970, signed
-//	    12      8  sequence of the record before this one, 0 for the first
-//	    20      4  number of entries, 1 to cx.MaxEntries
-//	    24      4  checksum of bytes 0 to 23
-//	    28         the entries, one after the other, to the end of the record:
+//	    12      8  sequence of this record
+//	    20      8  sequence of the record before it, 0 for the first
+//	    28      4  number of entries, 1 to cx.MaxEntries
+//	    32      4  checksum of bytes 0 to 31
+//	    36         the entries, one after the other, to the end of the record:
 //
 //	               1  kind
 //	          uvarint length of the payload, in the shortest form
 //	               4  checksum of kind, length and payload
 //	                  payload
 //
-// A record names its predecessor because the storage engine drops what it
-// cannot read: the chain makes such a hole visible to every reader.
+// A record names itself and its predecessor because the storage engine drops
+// what it cannot read: the chain makes such a hole visible to every reader.
 const (
 	magic      = "KKJ\x01"
-	headerSize = 28
+	headerSize = 36
 
 	// MaxRecord is the most bytes a record may have. It stays well below the
 	// 1 MB that the storage engine takes in one message.
@@ -78,8 +79,7 @@ func (d *Damage) Error() string {
 	return fmt.Sprintf("journal record %d is damaged at entry %d: %s", d.Sequence, d.Entry, d.Reason)
 }
 
-// AppendRecord appends the encoding of r to dst. Sequence and Tags are not part
-// of it. It panics when r has no entries, more than cx.MaxEntries, or a
+// AppendRecord appends the encoding of r to dst. Tags are not part of it. It panics when r has no entries, more than cx.MaxEntries, or a
 // negative time.
 func AppendRecord(dst []byte, r *Record) []byte {
 	if n := len(r.Entries); n == 0 || n > cx.MaxEntries || r.Time < 0 {
@@ -88,6 +88,7 @@ func AppendRecord(dst []byte, r *Record) []byte {
 	start := len(dst)
 	dst = append(dst, magic...)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.Time))
+	dst = binary.LittleEndian.AppendUint64(dst, r.Sequence)
 	dst = binary.LittleEndian.AppendUint64(dst, r.Previous)
 	dst = binary.LittleEndian.AppendUint32(dst, uint32(len(r.Entries)))
 	dst = binary.LittleEndian.AppendUint32(dst, crc32.Checksum(dst[start:], castagnoli))
@@ -119,28 +120,40 @@ func entrySize(n int) int {
 // DecodeRecord reads the record stored at a sequence. Its payloads alias data.
 // Every checksum is verified; the error is a *Damage.
 func DecodeRecord(sequence uint64, data []byte) (*Record, error) {
-	r, count, reason := decodeHeader(sequence, data)
-	if reason != "" {
-		return nil, &Damage{sequence, -1, reason}
-	}
-	rest := data[headerSize:]
-	r.Entries = make([]cx.Entry, count)
-	for i := range r.Entries {
-		n, reason := decodeEntry(&r.Entries[i], rest)
-		if reason != "" {
-			return nil, &Damage{sequence, i, fmt.Sprintf("%s (of %d entries)", reason, count)}
-		}
-		rest = rest[n:]
-	}
-	if len(rest) > 0 {
-		return nil, &Damage{sequence, -1, fmt.Sprintf("%d bytes after the last entry", len(rest))}
+	r, size, damage := decodePrefix(data)
+	switch {
+	case damage != nil:
+		damage.Sequence = sequence
+		return nil, damage
+	case size < len(data):
+		return nil, &Damage{sequence, -1, fmt.Sprintf("%d bytes after the last entry", len(data)-size)}
+	case r.Sequence != sequence:
+		return nil, &Damage{sequence, -1, fmt.Sprintf("record %d is in its place", r.Sequence)}
 	}
 	return r, nil
 }
 
+// decodePrefix reads the record at the head of data and returns its size there.
+func decodePrefix(data []byte) (r *Record, size int, damage *Damage) {
+	r, count, reason := decodeHeader(data)
+	if reason != "" {
+		return nil, 0, &Damage{0, -1, reason}
+	}
+	r.Entries = make([]cx.Entry, count)
+	size = headerSize
+	for i := range r.Entries {
+		n, reason := decodeEntry(&r.Entries[i], data[size:])
+		if reason != "" {
+			return nil, 0, &Damage{r.Sequence, i, fmt.Sprintf("%s (of %d entries)", reason, count)}
+		}
+		size += n
+	}
+	return r, size, nil
+}
+
 // decodeHeader returns the record without its entries and their number, or the
 // reason why it cannot.
-func decodeHeader(sequence uint64, data []byte) (r *Record, count int, reason string) {
+func decodeHeader(data []byte) (r *Record, count int, reason string) {
 	switch {
 	case len(data) < headerSize:
 		return nil, 0, fmt.Sprintf("%d bytes are shorter than a header", len(data))
@@ -148,20 +161,20 @@ func decodeHeader(sequence uint64, data []byte) (r *Record, count int, reason st
 		return nil, 0, "it does not begin as a record"
 	case data[3] != magic[3]:
 		return nil, 0, fmt.Sprintf("version %d is not known to this program", data[3])
-	case binary.LittleEndian.Uint32(data[24:]) != crc32.Checksum(data[:24], castagnoli):
+	case binary.LittleEndian.Uint32(data[32:]) != crc32.Checksum(data[:32], castagnoli):
 		return nil, 0, "the checksum of its header does not match"
 	}
 	r = &Record{
-		Sequence: sequence,
 		Time:     cx.Instant(binary.LittleEndian.Uint64(data[4:])),
-		Previous: binary.LittleEndian.Uint64(data[12:]),
+		Sequence: binary.LittleEndian.Uint64(data[12:]),
+		Previous: binary.LittleEndian.Uint64(data[20:]),
 	}
-	n := binary.LittleEndian.Uint32(data[20:])
+	n := binary.LittleEndian.Uint32(data[28:])
 	switch {
 	case r.Time < 0:
 		return nil, 0, "its time is negative"
-	case r.Previous >= sequence:
-		return nil, 0, fmt.Sprintf("it claims to follow record %d", r.Previous)
+	case r.Previous >= r.Sequence:
+		return nil, 0, fmt.Sprintf("record %d claims to follow %d", r.Sequence, r.Previous)
 	case n == 0 || n > cx.MaxEntries || int(n) > (len(data)-headerSize)/minEntry:
 		return nil, 0, fmt.Sprintf("%d entries in %d bytes", n, len(data))
 	}

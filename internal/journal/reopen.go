@@ -10,6 +10,9 @@ import (
 // openEngine starts the storage engine and takes up its end. Only Open and the
 // committer call it.
 func (j *Journal) openEngine(ctx context.Context) error {
+	if err := inspect(j.storeDir()); err != nil {
+		return err
+	}
 	e, err := startEngine(ctx, j.storeDir(), j.o.MaxBytes, j.o.Log)
 	if err != nil {
 		return err
