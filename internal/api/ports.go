@@ -50,6 +50,8 @@ type Publication struct {
 	Who       cx.KeyID
 	Why       string
 	At        cx.Instant
+	Strict    bool // what would be a warning is a fault
+	DryRun    bool // only check: nothing is put in force
 }
 
 // Health answers how the program is, from memory, without waiting for anything.

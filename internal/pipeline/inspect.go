@@ -42,6 +42,10 @@ func (s *Shard) Inspect(ctx context.Context, id cx.CustomerID, look func(c *cx.C
 // Set returns the workspace's set that was in force at the last tick.
 func (s *Shard) Set(w cx.Workspace) *definition.Set { return s.published.Load().workspace(w).set }
 
+// Canonical returns what the workspace's set in force was built from, nil when
+// it has published none.
+func (s *Shard) Canonical(w cx.Workspace) []byte { return s.published.Load().workspace(w).canonical }
+
 // Progress is how far the stages have come.
 type Progress struct {
 	Applied    cx.Position // given to the lanes

@@ -21,6 +21,7 @@ func (w *worker) give(l *lane, o *order) {
 	delete(l.residents, o.customer)
 	w.bytes -= int64(r.size)
 	w.next.gone = append(w.next.gone, o.customer)
+	w.page.leave(o.customer)
 	loser := r.customer
 	r.customer = cx.Customer{ID: loser.ID}
 	marks := map[uint64]uint32(nil)

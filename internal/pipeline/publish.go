@@ -9,6 +9,7 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
 	"github.com/kikubari/kikubari/internal/profile"
+	"github.com/kikubari/kikubari/internal/rule"
 )
 
 // Publication is a set of definitions that takes effect at one position.
@@ -25,9 +26,9 @@ type Publication struct {
 
 const publicationCodec = 1
 
-// appendPublication encodes what the journal keeps of p.
-func appendPublication(dst []byte, p *Publication) []byte {
-	dst = append(dst, publicationCodec)
+// EncodePublication returns the payload of the journal entry that publishes p.
+func EncodePublication(p *Publication) []byte {
+	dst := []byte{publicationCodec}
 	for _, s := range [...]string{string(p.Workspace), string(p.Who), p.Why, string(p.Canonical)} {
 		dst = binary.AppendUvarint(dst, uint64(len(s)))
 		dst = append(dst, s...)
@@ -44,38 +45,45 @@ func decodePublication(b []byte) (p Publication, err error) {
 	return p, r.end()
 }
 
+// Review is how closely a set is looked at before it is published.
+type Review struct {
+	Schema rule.Schema // what events have looked like so far; nil checks nothing
+	Strict bool        // what would be a warning is a problem
+}
+
 // Publish checks the documents against what is in force and puts them in force
 // as the workspace's whole set. It returns when every later event is judged by
 // them. Problems, if any, are all returned, and then nothing is published.
-func (s *Shard) Publish(ctx context.Context, p Publication, docs []definition.Document) (Publication, []definition.Problem, error) {
-	_, problems, err := s.Check(p.Workspace, docs)
+func (s *Shard) Publish(ctx context.Context, p Publication, docs []definition.Document, r Review) (Publication, *definition.Set, []definition.Problem, error) {
+	set, problems, err := s.Check(p.Workspace, docs, r)
 	if err != nil || len(problems) > 0 {
-		return p, problems, err
+		return p, nil, problems, err
 	}
 	if p.Canonical, err = definition.Canonical(docs); err != nil {
-		return p, nil, err
+		return p, nil, nil, err
 	}
 	done := make(chan Publication, 1)
-	if _, err := s.opts.Journal.Append(ctx, []cx.Entry{{Kind: cx.EntryDefinitions, Payload: appendPublication(nil, &p)}}, done); err != nil {
-		return p, nil, err
+	if _, err := s.opts.Journal.Append(ctx, []cx.Entry{{Kind: cx.EntryDefinitions, Payload: EncodePublication(&p)}}, done); err != nil {
+		return p, nil, nil, err
 	}
 	select {
 	case p = <-done:
 		if p.Sequence == 0 {
-			return p, nil, cx.E(cx.Internal, "publish", "the machine could not build a set that had been checked")
+			return p, nil, nil, cx.E(cx.Internal, "publish", "the machine could not build a set that had been checked")
 		}
-		return p, nil, nil
+		return p, set, nil, nil
 	case <-s.failed:
-		return p, nil, s.failure
+		return p, nil, nil, s.failure
 	case <-ctx.Done():
-		return p, nil, &cx.Error{Kind: cx.Unavailable, Op: "publish", Err: fmt.Errorf("the set is in the journal but did not take effect in time; look again in a moment (%w)", ctx.Err())}
+		return p, nil, nil, &cx.Error{Kind: cx.Unavailable, Op: "publish", Err: fmt.Errorf("the set is in the journal but did not take effect in time; look again in a moment (%w)", ctx.Err())}
 	}
 }
 
 // Check builds the documents as Publish would, without publishing them.
-func (s *Shard) Check(ws cx.Workspace, docs []definition.Document) (*definition.Set, []definition.Problem, error) {
+func (s *Shard) Check(ws cx.Workspace, docs []definition.Document, r Review) (*definition.Set, []definition.Problem, error) {
 	state := s.published.Load()
-	set, problems := definition.Build(docs, state.workspace(ws).registry.Clone(), state.sequence+1)
+	b := definition.Builder{Registry: state.workspace(ws).registry.Clone(), Schema: r.Schema, Strict: r.Strict}
+	set, problems := b.Build(docs, state.sequence+1)
 	if len(problems) == 0 && set.Workspace != ws {
 		return nil, nil, cx.E(cx.Invalid, "publish", fmt.Sprintf("these definitions are of workspace %q, the key speaks for %q", set.Workspace, ws))
 	}

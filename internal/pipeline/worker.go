@@ -50,8 +50,8 @@ type worker struct {
 	next    part        // what the next cut has so far besides customers
 	arena   []byte      // where rows are encoded
 	encoded []byte      // scratch for what a decision was made from
-	page    *page       // marks spilled since the last cut
-	pages   []*page     // marks spilled for cuts that may not be committed
+	page    *page       // what the store does not know yet of the cut being gathered
+	pages   []*page     // the same of earlier cuts that may not be committed
 
 	ring   []*resident // every resident, for eviction
 	hand   int
@@ -200,7 +200,7 @@ func (w *worker) load(ids []cx.CustomerID) {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := w.shard.opts.Store.Customers(w.ctx, ids, func(id cx.CustomerID, blob []byte) error {
 			l := w.shard.lanes[id.Lane()]
-			if l.residents[id] != nil {
+			if l.residents[id] != nil || w.left(id) {
 				return nil
 			}
 			c, err := profile.DecodeCustomer(blob)

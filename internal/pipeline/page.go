@@ -6,14 +6,34 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
-// Marks of received messages that no longer fit with their customer are in the
-// store; those of cuts that are not committed yet are also here.
-
-// page holds the marks spilled for one cut.
+// page holds what belongs to one cut and is looked for in the store: until the
+// cut is committed, the store does not know it.
 type page struct {
 	cut   uint64
-	marks map[cx.CustomerID]map[uint64]uint32
-	heirs map[cx.CustomerID]cx.CustomerID // loser -> winner of merges in this cut
+	marks map[cx.CustomerID]map[uint64]uint32 // of received messages that no longer fit with their customer
+	heirs map[cx.CustomerID]cx.CustomerID     // loser to winner of merges of customers with such marks
+	left  map[cx.CustomerID]bool              // customers merged away, whose rows the store still has
+}
+
+// left reports whether the customer was merged away.
+func (w *worker) left(id cx.CustomerID) bool {
+	if w.page.left[id] {
+		return true
+	}
+	for _, p := range w.pages {
+		if p.left[id] {
+			return true
+		}
+	}
+	return false
+}
+
+// leave notes that the customer was merged away.
+func (p *page) leave(id cx.CustomerID) {
+	if p.left == nil {
+		p.left = map[cx.CustomerID]bool{}
+	}
+	p.left[id] = true
 }
 
 // spill keeps marks that Apply moved out of memory.

@@ -1,0 +1,103 @@
+package app
+
+import (
+	"strconv"
+	"sync/atomic"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+
+	"github.com/kikubari/kikubari/internal/api"
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/pipeline"
+)
+
+// meter counts what the front door takes in.
+type meter struct {
+	requests *prometheus.CounterVec
+	events   *prometheus.CounterVec
+	bytes    *prometheus.CounterVec
+	durable  prometheus.Histogram
+	answer   prometheus.Histogram
+
+	read, parse, log atomic.Int64 // nanoseconds
+}
+
+// Received makes meter an api.Meter.
+func (m *meter) Received(r api.Reception) {
+	w := string(r.Workspace)
+	m.requests.WithLabelValues(w, strconv.Itoa(r.Status)).Inc()
+	m.bytes.WithLabelValues(w).Add(float64(r.Bytes))
+	for outcome, n := range [...]int{r.Events, r.Rejected, r.Altered} {
+		if n > 0 {
+			m.events.WithLabelValues(w, outcomes[outcome]).Add(float64(n))
+		}
+	}
+	m.read.Add(int64(r.Read))
+	m.parse.Add(int64(r.Parse))
+	m.log.Add(int64(r.Append))
+	if r.Append > 0 {
+		m.durable.Observe(r.Append.Seconds())
+	}
+	if r.Answer > 0 {
+		m.answer.Observe(r.Answer.Seconds())
+	}
+}
+
+var outcomes = [...]string{"accepted", "rejected", "altered"}
+
+// newMeter registers what the front door and the machine count.
+func newMeter(reg *prometheus.Registry, s *pipeline.Shard) *meter {
+	m := &meter{
+		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kikubari_requests_total", Help: "Requests at the front door, by workspace and status."}, []string{"workspace", "status"}),
+		events:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kikubari_events_total", Help: "Events at the front door, by workspace and outcome."}, []string{"workspace", "outcome"}),
+		bytes:    prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kikubari_request_bytes_total", Help: "Bytes of request bodies, by workspace."}, []string{"workspace"}),
+		durable:  prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kikubari_durable_seconds", Help: "From parsed to durable.", Buckets: prometheus.ExponentialBuckets(0.0002, 2, 16)}),
+		answer:   prometheus.NewHistogram(prometheus.HistogramOpts{Name: "kikubari_decision_seconds", Help: "From durable to decided, for requests that wait.", Buckets: prometheus.ExponentialBuckets(0.00005, 2, 14)}),
+	}
+	reg.MustRegister(m.requests, m.events, m.bytes, m.durable, m.answer, collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	stages := map[string]func() time.Duration{
+		"http":  func() time.Duration { return time.Duration(m.read.Load()) },
+		"parse": func() time.Duration { return time.Duration(m.parse.Load()) },
+		"log":   func() time.Duration { return time.Duration(m.log.Load()) },
+	}
+	for name, stage := range map[string]*pipeline.Stage{
+		"resolve": &s.Stages.Resolve, "fold": &s.Stages.Fold, "rules": &s.Stages.Rules, "decide": &s.Stages.Decide,
+		"checkpoint": &s.Stages.Checkpoint, "warehouse": &s.Stages.Warehouse,
+	} {
+		stages[name] = stage.Spent
+	}
+	for name, spent := range stages {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+			Name: "kikubari_stage_seconds_total", Help: "Time spent in a stage; log is waiting for durability, summed over requests.", ConstLabels: prometheus.Labels{"stage": name},
+		}, func() float64 { return spent().Seconds() }))
+	}
+	counter := func(name, help string, n *atomic.Uint64) {
+		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(n.Load()) }))
+	}
+	counter("kikubari_folded_total", "Events folded into customers.", &s.Stages.Events)
+	counter("kikubari_duplicates_total", "Messages received again.", &s.Stages.Duplicates)
+	counter("kikubari_decisions_total", "Decisions made.", &s.Stages.Decisions)
+	counter("kikubari_treatments_total", "Treatments that won a place.", &s.Stages.Treatments)
+	return m
+}
+
+// measure registers the gauges of how far the stages are.
+func (a *App) measure() {
+	gauge := func(name, help string, value func() float64) {
+		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
+	}
+	gauge("kikubari_journal_sequence", "Sequence of the newest durable record.", func() float64 { n, _ := a.journal.Last(); return float64(n) })
+	gauge("kikubari_customers_memory_bytes", "Customers held decoded, estimated.", func() float64 { return float64(a.shard.Progress().InMemory) })
+	gauge("kikubari_identities", "Known identities.", func() float64 { return float64(a.shard.Progress().Identities) })
+	for name, at := range map[string]func(pipeline.Progress) cx.Position{
+		"lanes":      func(p pipeline.Progress) cx.Position { return p.Applied },
+		"warehouse":  func(p pipeline.Progress) cx.Position { return p.Warehouse },
+		"checkpoint": func(p pipeline.Progress) cx.Position { return p.Checkpoint },
+	} {
+		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{
+			Name: "kikubari_stage_sequence", Help: "Sequence of the newest record that a stage has done.", ConstLabels: prometheus.Labels{"stage": name},
+		}, func() float64 { return float64(at(a.shard.Progress()).Sequence()) }))
+	}
+}

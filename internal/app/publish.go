@@ -1,0 +1,149 @@
+package app
+
+import (
+	"context"
+	"io/fs"
+	"log/slog"
+	"path"
+	"slices"
+	"strings"
+
+	"github.com/kikubari/kikubari/internal/access"
+	"github.com/kikubari/kikubari/internal/api"
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/definition"
+	"github.com/kikubari/kikubari/internal/pipeline"
+)
+
+// DefinitionFile is one YAML file to publish.
+type DefinitionFile = api.File
+
+// ReadDefinitions reads every .yaml and .yml file below the root of fsys, by
+// name.
+func ReadDefinitions(fsys fs.FS) ([]DefinitionFile, error) {
+	var files []DefinitionFile
+	err := fs.WalkDir(fsys, ".", func(name string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() || !slices.Contains([]string{".yaml", ".yml"}, path.Ext(name)) {
+			return err
+		}
+		text, err := fs.ReadFile(fsys, name)
+		files = append(files, DefinitionFile{Name: name, Text: string(text)})
+		return err
+	})
+	if err == nil && len(files) == 0 {
+		err = cx.E(cx.Invalid, "", "there is no .yaml file here")
+	}
+	return files, err
+}
+
+// publisher puts definitions in force.
+type publisher struct{ *App }
+
+// problems makes what is wrong with definitions an error with a line for each.
+type problems []definition.Problem
+
+func (p problems) Error() string {
+	return "the definitions are not published: " + strings.Join(p.Details(), "; ")
+}
+
+// Details gives one line for each problem: file, line and what to do.
+func (p problems) Details() []string {
+	lines := make([]string, len(p))
+	for i := range p {
+		lines[i] = p[i].String()
+	}
+	return lines
+}
+
+// Publish makes publisher an api.Publisher.
+func (p publisher) Publish(ctx context.Context, in api.Publication) (api.Published, error) {
+	files := make([]definition.File, len(in.Files))
+	for i, f := range in.Files {
+		files[i] = definition.File{Name: f.Name, Text: []byte(f.Text)}
+	}
+	docs, wrong := definition.Parse(files)
+	if len(wrong) > 0 {
+		return api.Published{}, &cx.Error{Kind: cx.Invalid, Err: problems(wrong)}
+	}
+	review := pipeline.Review{Schema: p.schema.of(in.Workspace), Strict: in.Strict}
+	if in.DryRun {
+		set, wrong, err := p.shard.Check(in.Workspace, docs, review)
+		if err != nil || len(wrong) > 0 {
+			return api.Published{}, orProblems(err, wrong)
+		}
+		return published(pipeline.Publication{Workspace: in.Workspace}, set), nil
+	}
+	done, set, wrong, err := p.shard.Publish(ctx, pipeline.Publication{Workspace: in.Workspace, Who: in.Who, Why: in.Why}, docs, review)
+	if err != nil || len(wrong) > 0 {
+		return api.Published{}, orProblems(err, wrong)
+	}
+	return published(done, set), nil
+}
+
+func orProblems(err error, wrong []definition.Problem) error {
+	if err != nil {
+		return err
+	}
+	return &cx.Error{Kind: cx.Invalid, Err: problems(wrong)}
+}
+
+func published(p pipeline.Publication, set *definition.Set) api.Published {
+	out := api.Published{
+		Workspace: string(p.Workspace), Sequence: p.Sequence, At: api.TimeOf(p.At), Who: string(p.Who), Why: p.Why,
+		Counts: countsOf(set),
+	}
+	if p.Position != 0 {
+		out.Position = p.Position.String()
+	}
+	out.Warnings = problems(set.Warnings).Details()
+	return out
+}
+
+func countsOf(set *definition.Set) (c api.Counts) {
+	c.Statistics = len(set.Statistics)
+	for _, d := range set.Documents {
+		switch d.Kind {
+		case definition.Segment:
+			c.Segments++
+		case definition.Action:
+			c.Actions++
+		case definition.Policy:
+			c.Policies++
+		}
+	}
+	return c
+}
+
+// Versions makes publisher an api.Publisher.
+func (p publisher) Versions(ctx context.Context, w cx.Workspace, limit int) ([]api.Published, error) {
+	list, err := p.control.Versions(ctx, w, limit)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]api.Published, len(list))
+	for i, v := range list {
+		out[i] = api.Published{
+			Workspace: string(v.Workspace), Sequence: v.Sequence, Position: v.Position.String(),
+			At: api.TimeOf(v.At), Who: string(v.Who), Why: v.Why,
+		}
+		if set, err := p.shard.Rebuild(v.Workspace, v.Canonical, v.Sequence); err == nil {
+			out[i].Counts = countsOf(set)
+		}
+	}
+	return out, nil
+}
+
+// published is told of every set that takes effect: the front door obeys it,
+// and it is kept for explaining decisions later.
+func (a *App) published(p pipeline.Publication) {
+	if a.shard != nil {
+		a.sites.put(p.Workspace, a.shard.Set(p.Workspace))
+	}
+	err := a.control.PutDefinitions(context.Background(), access.Definitions{ //nolint:forbidigo // called by the machine, which has no caller's context
+		Workspace: p.Workspace, Sequence: p.Sequence, Position: p.Position, At: p.At, Who: p.Who, Why: p.Why, Canonical: p.Canonical,
+	})
+	if err != nil {
+		a.log.Error("a published set is in force but not in the record of sets; decisions by it cannot be explained once another is published",
+			slog.String("workspace", string(p.Workspace)), slog.Uint64("sequence", p.Sequence), slog.Any("error", err))
+	}
+}

@@ -1,0 +1,69 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/profile"
+)
+
+// Fingerprint is the whole state in a few numbers: two machines with the same
+// Fingerprint are in the same state, byte for byte.
+type Fingerprint struct {
+	Position  cx.Position
+	Customers int
+	State     [32]byte // SHA-256 over every customer's encoding, by id
+	Shared    [32]byte // SHA-256 of the state shared between customers
+}
+
+// Fingerprint sums the state up. It may be called only after Run has returned.
+// Each customer's own sum is given to each, by id; each may be nil.
+func (s *Shard) Fingerprint(ctx context.Context, each func(cx.CustomerID, [32]byte)) (Fingerprint, error) {
+	type row struct {
+		id  cx.CustomerID
+		sum [32]byte
+	}
+	var rows []row
+	merged := map[cx.CustomerID]bool{}
+	for _, w := range s.workers {
+		for _, id := range w.next.gone {
+			merged[id] = true
+		}
+	}
+	var b []byte
+	for _, l := range s.lanes {
+		for id, r := range l.residents {
+			b = profile.AppendCustomer(b[:0], &r.customer)
+			rows = append(rows, row{id, sha256.Sum256(b)})
+		}
+	}
+	err := s.opts.Store.EachCustomer(ctx, func(id cx.CustomerID, blob []byte) error {
+		if s.lanes[id.Lane()].residents[id] == nil && !merged[id] {
+			rows = append(rows, row{id, sha256.Sum256(blob)})
+		}
+		return nil
+	})
+	if err != nil {
+		return Fingerprint{}, err
+	}
+	slices.SortFunc(rows, func(a, b row) int {
+		if a.id < b.id {
+			return -1
+		}
+		return 1
+	})
+	h := sha256.New()
+	for _, r := range rows {
+		h.Write(binary.BigEndian.AppendUint64(nil, uint64(r.id)))
+		h.Write(r.sum[:])
+		if each != nil {
+			each(r.id, r.sum)
+		}
+	}
+	f := Fingerprint{Position: s.position, Customers: len(rows), Shared: sha256.Sum256(s.state.encode())}
+	h.Sum(f.State[:0])
+	return f, nil
+}
