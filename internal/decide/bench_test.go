@@ -31,6 +31,7 @@ values:
 kind: action
 name: action-%02d
 purpose: on_site_service
+live: true
 place: %s
 trigger: [{event: %s}]
 eligible: count("Product Viewed", "7d") >= 0

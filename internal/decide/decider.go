@@ -45,13 +45,14 @@ type asked struct {
 // Decider decides. It holds scratch memory of one lane and is ready to use when
 // zero.
 type Decider struct {
-	hits       []hit
-	candidates []cx.Candidate
-	places     []place
-	attention  attention
-	values     []cx.Value
-	filled     []string
-	content    []byte
+	hits      []hit
+	places    []place
+	attention attention
+	values    []cx.Value
+	filled    []string
+	content   []byte
+
+	candidates []cx.Candidate // of the running decision; they belong to its Result
 	asked      []asked
 }
 
@@ -74,7 +75,7 @@ func (d *Decider) Decide(in *Input, out *Result) bool {
 		return false
 	}
 	d.attention.read(in)
-	d.candidates, d.asked = d.candidates[:0], d.asked[:0]
+	d.candidates, d.asked = out.Candidates[:0], out.asked[:0]
 	for i := range in.Offer.actions {
 		d.candidates = append(d.candidates, d.judge(in, i))
 	}
@@ -128,7 +129,7 @@ func reachable(in *Input, a *Action) bool {
 func (d *Decider) judge(in *Input, i int) cx.Candidate {
 	a := &in.Offer.actions[i]
 	c := cx.Candidate{Action: a.Name}
-	if c.Gate, c.Number = d.gate(in, a, d.hits[i]); c.Gate != cx.Passed {
+	if c.Gate, c.Number = d.gate(in, i); c.Gate != cx.Passed {
 		return c
 	}
 	d.score(in, i, &c)
@@ -154,7 +155,7 @@ func (d *Decider) put(in *Input, out *Result) {
 			At: s.Now, Until: s.Now + Reservation, Message: in.Message, Session: s.Customer.Session.Number, Content: content,
 		})
 	}
-	out.Candidates, out.asked = append(out.Candidates, d.candidates...), append(out.asked, d.asked...)
+	out.Candidates, out.asked = d.candidates, d.asked
 	out.Trace = PackTrace(out.Trace, &cx.Trace{Engine: Engine, Definitions: in.Offer.Definitions, Candidates: out.Candidates})
 }
 

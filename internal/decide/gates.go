@@ -5,10 +5,11 @@ import (
 	"github.com/kikubari/kikubari/internal/rule"
 )
 
-// gate tries the gates in their order and returns the first that stops a, with
-// its number. The floor and the place come later: they need scores.
-func (d *Decider) gate(in *Input, a *Action, h hit) (cx.Gate, float64) {
-	switch h {
+// gate tries the gates in their order and returns the first that stops action i,
+// with its number. The floor and the place come later: they need scores.
+func (d *Decider) gate(in *Input, i int) (cx.Gate, float64) {
+	a := &in.Offer.actions[i]
+	switch d.hits[i] {
 	case missed:
 		return cx.GateTrigger, 0
 	case uncertain:
@@ -20,7 +21,7 @@ func (d *Decider) gate(in *Input, a *Action, h hit) (cx.Gate, float64) {
 	if g, n := conditions(in, a); g != cx.Passed {
 		return g, n
 	}
-	if g, n := d.attention.stops(in, a); g != cx.Passed {
+	if g, n := d.attention.stops(in, i); g != cx.Passed {
 		return g, n
 	}
 	if a.Personal && in.Scope.Customer.Claimed() {
@@ -120,9 +121,8 @@ func (a *attention) add(action int, n counts) {
 }
 
 // stops tries caps, cool-downs and what is on screen already.
-func (a *attention) stops(in *Input, action *Action) (cx.Gate, float64) {
-	index := in.Offer.index(action.Name)
-	own, policy := a.each[index], in.policy()
+func (a *attention) stops(in *Input, i int) (cx.Gate, float64) {
+	action, own, policy := &in.Offer.actions[i], a.each[i], in.policy()
 	if _, n := exceeded(action.Caps, own); n > 0 {
 		return cx.GateActionCap, float64(n)
 	}
@@ -133,7 +133,7 @@ func (a *attention) stops(in *Input, action *Action) (cx.Gate, float64) {
 	if left > 0 {
 		return cx.GateCooldown, float64(left) / float64(cx.Second)
 	}
-	if a.visible[index] > 0 {
+	if a.visible[i] > 0 {
 		return cx.GateAlreadyShown, 0
 	}
 	return cx.Passed, 0
