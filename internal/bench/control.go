@@ -21,10 +21,12 @@ type control struct {
 	base string // http://host:port
 	key  string // an admin or read key; "" when there is none
 	http http.Client
+
+	patience time.Duration // how long the warehouse may stand still before it is given up
 }
 
 func newControl(address, key string) *control {
-	return &control{base: "http://" + address, key: key, http: http.Client{Timeout: 2 * time.Minute}}
+	return &control{base: "http://" + address, key: key, http: http.Client{Timeout: 2 * time.Minute}, patience: 15 * time.Second}
 }
 
 // ask sends one request and reads the JSON answer into out, which may be nil.
@@ -106,19 +108,19 @@ func (c *control) stored(ctx context.Context) (uint64, error) {
 }
 
 // catchUp waits until the warehouse holds want events, or gets no further for
-// 15 seconds, and returns how many it holds.
+// too long, and returns how many it holds.
 func (c *control) catchUp(ctx context.Context, want uint64) (uint64, error) {
-	const patience = 60
 	var last uint64
-	for idle := 0; ; idle++ {
+	moved := time.Now()
+	for {
 		n, err := c.stored(ctx)
 		if err != nil {
 			return 0, err
 		}
 		if n > last {
-			last, idle = n, 0
+			last, moved = n, time.Now()
 		}
-		if n >= want || idle > patience {
+		if n >= want || time.Since(moved) > c.patience {
 			return n, nil
 		}
 		if err := pause(ctx, 250*time.Millisecond); err != nil {

@@ -3,6 +3,7 @@ package bench
 import (
 	"fmt"
 	"os"
+	"slices"
 	"time"
 )
 
@@ -100,10 +101,8 @@ func (o *Options) check() error {
 	case o.Target != "" && o.Mode != Closed && o.Mode != Open:
 		return fmt.Errorf("%s measures a server of its own and takes no target", o.Mode)
 	}
-	for _, m := range Modes {
-		if m == o.Mode {
-			return nil
-		}
+	if slices.Contains(Modes, o.Mode) {
+		return nil
 	}
 	return fmt.Errorf("mode %q: use one of %v", o.Mode, Modes)
 }

@@ -60,8 +60,9 @@ func (v *Visitors) properties(dst []byte, who *visit, what call) (_ []byte, path
 		return dst, "/thanks", "Thank you"
 	case callCheckout:
 		return v.order(dst, who), "/checkout", "Checkout"
+	default:
+		return append(v.products(append(dst, `"cart_id":"main",`...), who), ']'), "/cart", "Cart"
 	}
-	return append(v.products(append(dst, `"cart_id":"main",`...), who), ']'), "/cart", "Cart"
 }
 
 func (v *Visitors) order(dst []byte, who *visit) []byte {

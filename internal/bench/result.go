@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"slices"
+	"strings"
 	"text/tabwriter"
 	"time"
 )
@@ -137,11 +138,11 @@ func show(v any) string {
 		}
 		return fmt.Sprintf("%.3f", v)
 	case map[string]any:
-		out := ""
+		var parts []string
 		for _, name := range slices.Sorted(maps.Keys(v)) {
-			out += fmt.Sprintf("%s %s  ", name, show(v[name]))
+			parts = append(parts, name+" "+show(v[name]))
 		}
-		return out
+		return strings.Join(parts, "  ")
 	}
 	return fmt.Sprint(v)
 }

@@ -65,7 +65,7 @@ type target struct {
 	address string
 	key     string // write key
 	pid     int
-	own     *server // nil when it is somebody else's
+	own     *process // nil when it is somebody else's
 	data    string
 	remove  bool // data at the end
 }

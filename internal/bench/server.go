@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// server is a second process of the program, on a directory of its own.
-type server struct {
+// process is a second process of the program, on a directory of its own.
+type process struct {
 	cmd     *exec.Cmd
 	said    *transcript
 	exited  chan struct{} // closed when the process has ended
@@ -37,8 +37,8 @@ const (
 
 // startServer runs "BINARY serve" on data and waits until it says where it
 // listens. Whoever starts it stops it.
-func startServer(ctx context.Context, binary, data string, args []string) (*server, error) {
-	s := &server{said: newTranscript(), exited: make(chan struct{})}
+func startServer(ctx context.Context, binary, data string, args []string) (*process, error) {
+	s := &process{said: newTranscript(), exited: make(chan struct{})}
 	s.cmd = exec.Command(binary, append([]string{"serve", "--data", data, "--listen", "127.0.0.1:0"}, args...)...) //nolint:noctx // it outlives ctx so that stop can end it gently
 	s.cmd.Env = ownEnvironment()
 	s.cmd.Stdout, s.cmd.Stderr = s.said, s.said
@@ -69,7 +69,7 @@ func ownEnvironment() []string {
 	return out
 }
 
-func (s *server) awaitAddress(ctx context.Context) error {
+func (s *process) awaitAddress(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, startPatience)
 	defer cancel()
 	for {
@@ -89,10 +89,10 @@ func (s *server) awaitAddress(ctx context.Context) error {
 }
 
 // pid is the process's.
-func (s *server) pid() int { return s.cmd.Process.Pid }
+func (s *process) pid() int { return s.cmd.Process.Pid }
 
 // stop ends the server gently, or by force when it takes too long.
-func (s *server) stop() error {
+func (s *process) stop() error {
 	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
 		return fmt.Errorf("stop server: %w", err)
 	}
@@ -108,13 +108,13 @@ func (s *server) stop() error {
 }
 
 // kill ends the server as a crash would.
-func (s *server) kill() {
+func (s *process) kill() {
 	_ = s.cmd.Process.Kill() // it has ended already, or it ends now
 	<-s.exited
 }
 
 // lastWords are the last lines the server said, for an error message.
-func (s *server) lastWords() string {
+func (s *process) lastWords() string {
 	text, _ := s.said.read()
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	return strings.Join(lines[max(0, len(lines)-8):], "\n")

@@ -19,23 +19,23 @@ func host(s *httptest.Server) string { return strings.TrimPrefix(s.URL, "http://
 func TestWireReadsWhatServersAnswer(t *testing.T) {
 	long := strings.Repeat("x", 100_000)
 	mux := http.NewServeMux()
-	mux.HandleFunc("/fixed", func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, `{"success":true}`) })
+	mux.HandleFunc("/fixed", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, `{"success":true}`) })
 	mux.HandleFunc("/none", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(204) })
 	mux.HandleFunc("/chunked", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Trailer", "X-Sum")
 		for _, part := range []string{"one", long, "three"} {
-			io.WriteString(w, part)
+			_, _ = io.WriteString(w, part)
 			_ = http.NewResponseController(w).Flush()
 		}
 		w.Header().Set("X-Sum", "1")
 	})
 	mux.HandleFunc("/busy", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Retry-After", "7")
-		http.Error(w, "busy", 503)
+		http.Error(w, "busy", http.StatusServiceUnavailable)
 	})
 	mux.HandleFunc("/close", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Connection", "close")
-		io.WriteString(w, "bye")
+		_, _ = io.WriteString(w, "bye")
 	})
 	server := httptest.NewServer(mux)
 	defer server.Close()
@@ -120,7 +120,7 @@ func (c *collector) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		c.messages[in.MessageID]++
 	}
 	c.paths[r.URL.String()]++
-	io.WriteString(w, `{"success":true,"actions":[{"decision":"d_1"}]}`)
+	_, _ = io.WriteString(w, `{"success":true,"actions":[{"decision":"d_1"}]}`)
 }
 
 func newCollector() *collector {
