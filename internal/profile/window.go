@@ -12,7 +12,8 @@ import (
 //
 //	sliding   key: number of the bucket since 1970; expired ones are dropped
 //	calendar  key: see span; only the newest is kept
-//	sessions  key: second in which the session started; the newest, or two
+//	sessions  key: second in which the session started; the newest two are
+//	          kept, as the customer's other half may show them to be one
 //
 // Keeping the newest few keys, and those from a floor up, are both closed under
 // merging, so payloads inherit the laws of their cells.
@@ -34,7 +35,7 @@ func (s *statistic) keep() int {
 	switch s.window {
 	case cx.Sliding:
 		return math.MaxInt
-	case cx.PreviousSession:
+	case cx.Session, cx.PreviousSession:
 		return 2
 	}
 	return 1

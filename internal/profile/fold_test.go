@@ -1,0 +1,343 @@
+package profile
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/kikubari/kikubari/internal/cx"
+	"pgregory.net/rapid"
+)
+
+var morning = cx.InstantOf(time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC))
+
+// lane folds events into one customer, counting positions by itself.
+type lane struct {
+	f Folder
+	p *Plan
+	c *cx.Customer
+	n uint64
+}
+
+func newLane(s Settings, specs ...SlotSpec) *lane {
+	return &lane{p: NewPlan(s, specs), c: &cx.Customer{ID: 1, Workspace: "demo"}}
+}
+
+func (l *lane) apply(ev cx.Event, now cx.Instant) Outcome {
+	l.n++
+	if ev.MessageID == "" {
+		ev.MessageID = fmt.Sprint("own ", l.n)
+	}
+	if ev.Type == 0 {
+		ev.Type = cx.Track
+	}
+	ev.Key = "k"
+	return l.f.Apply(l.p, l.c, &ev, cx.At(l.n, 0), now, nil)
+}
+
+// memory is a Spill in a map.
+type memory map[uint64]uint32
+
+func (m memory) Seen(_ cx.CustomerID, message uint64) (uint32, bool) {
+	at, ok := m[message]
+	return at, ok
+}
+
+// TestDuplicates: over any times, a message is a duplicate exactly if it was
+// taken within the last 24 hours (a second more for rounding), however many
+// marks were spilled; and memory stays bounded.
+func TestDuplicates(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		p, c, spill := NewPlan(Settings{}, nil), &cx.Customer{ID: 1}, memory{}
+		var f Folder
+		taken := make(map[string]cx.Instant)
+		now := morning
+		gap := rapid.SampledFrom([]int64{1, 60, 600}).Draw(t, "gap")
+		for i := range rapid.IntRange(1, 2000).Draw(t, "events") {
+			now += cx.Instant(rapid.Int64Range(0, gap).Draw(t, "pause")) * cx.Second
+			id := fmt.Sprint(rapid.IntRange(0, 1500).Draw(t, "id"))
+			out := f.Apply(p, c, &cx.Event{Key: "k", MessageID: id, Type: cx.Track, Time: now}, cx.Position(i), now, spill)
+			last, before := taken[id]
+			if want := before && seconds(now)-seconds(last) <= SeenFor; out.Duplicate != want {
+				t.Fatalf("event %d with id %s, last taken %v ago: duplicate is %v", i, id, now.Sub(last), out.Duplicate)
+			}
+			if !out.Duplicate {
+				taken[id] = now
+			}
+			for _, s := range out.Spilled {
+				spill[s.Message] = s.At
+			}
+			if len(c.Seen) > SeenMax || cap(c.Seen) > 2*SeenMax {
+				t.Fatalf("%d marks in memory, room for %d", len(c.Seen), cap(c.Seen))
+			}
+		}
+	})
+}
+
+// TestDuplicateChangesNothing: the bytes of the customer stay as they are.
+func TestDuplicateChangesNothing(t *testing.T) {
+	l := newLane(Settings{}, SlotSpec{Spec: cx.StatisticSpec{Aggregate: cx.Count, Window: cx.Window{Kind: cx.AllTime}}})
+	ev := cx.Event{MessageID: "m", Type: cx.Identify, Properties: []byte(`{"plan":"gold"}`), Consent: []byte(`{"marketing":true}`), Time: morning}
+	l.apply(ev, morning)
+	before := AppendCustomer(nil, l.c)
+	ev.Properties, ev.Flags = []byte(`{"plan":"lead"}`), cx.Bot
+	out := l.apply(ev, morning+24*cx.Hour)
+	if !out.Duplicate || out.Change.All || len(out.Change.Traits) > 0 {
+		t.Errorf("the outcome is %+v", out)
+	}
+	if diff := cmp.Diff(before, AppendCustomer(nil, l.c)); diff != "" {
+		t.Error("the customer changed:", diff)
+	}
+	if out := l.apply(ev, morning+24*cx.Hour+cx.Second); out.Duplicate {
+		t.Error("still a duplicate after more than 24 hours")
+	}
+}
+
+// TestFlood: ten hot seconds in a row make a flood, sixty that are not hot end
+// it.
+func TestFlood(t *testing.T) {
+	type stretch struct {
+		seconds, each int
+		want          bool // flooding at its end
+	}
+	for name, story := range map[string][]stretch{
+		"nine hot seconds":             {{9, 51, false}, {1, 50, false}, {9, 51, false}},
+		"ten hot seconds":              {{9, 51, false}, {1, 51, true}},
+		"fifty a second is no flood":   {{100, 50, false}},
+		"a pause starts the count new": {{9, 60, false}, {1, 0, false}, {9, 60, false}, {1, 60, true}},
+		"it ends after sixty seconds":  {{10, 60, true}, {59, 1, true}, {1, 1, true}, {1, 1, false}},
+		"silence ends it too":          {{10, 60, true}, {60, 0, true}, {1, 1, false}},
+		"too short a silence does not": {{10, 60, true}, {59, 0, true}, {1, 1, true}},
+		"a hot second begins it anew":  {{10, 60, true}, {40, 1, true}, {1, 60, true}, {59, 1, true}, {1, 1, true}, {1, 1, false}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l, now := newLane(Settings{}), morning
+			for i, s := range story {
+				for range s.seconds {
+					for k := range s.each {
+						l.apply(cx.Event{}, now+cx.Instant(k)*cx.Millisecond)
+					}
+					now += cx.Second
+				}
+				if got := l.c.Flags&cx.Flooding != 0; got != s.want {
+					t.Fatalf("after stretch %d flooding is %v", i+1, got)
+				}
+			}
+		})
+	}
+}
+
+// TestTraits: which word stands.
+func TestTraits(t *testing.T) {
+	big := `"` + strings.Repeat("x", MaxTraitSize) + `"`
+	type word struct {
+		who     cx.KeyKind
+		at      int // seconds after the morning
+		traits  string
+		changed string
+		note    string
+	}
+	for name, test := range map[string]struct {
+		words []word
+		want  string
+	}{
+		"the later word stands":         {[]word{{cx.BrowserKey, 1, `{"a": 1, "b": [1, "x y"]}`, "a b", ""}, {cx.BrowserKey, 2, `{"a":2}`, "a", ""}}, `a=2 b=[1,"x y"]`},
+		"an earlier word comes late":    {[]word{{cx.BrowserKey, 2, `{"a":2}`, "a", ""}, {cx.BrowserKey, 1, `{"a":1,"b":1}`, "b", ""}}, `a=2 b=1`},
+		"the same word changes nothing": {[]word{{cx.BrowserKey, 1, `{"a":1}`, "a", ""}, {cx.BrowserKey, 2, `{"a": 1 }`, "", ""}, {cx.BrowserKey, 1, `{"a":0}`, "", ""}}, `a=1`},
+		"a browser does not overrule":   {[]word{{cx.ServerKey, 1, `{"a":1}`, "a", ""}, {cx.BrowserKey, 2, `{"a":2}`, "", ""}}, `a=1`},
+		"a server overrules":            {[]word{{cx.BrowserKey, 2, `{"a":2}`, "a", ""}, {cx.ServerKey, 1, `{"a":1}`, "a", ""}}, `a=1`},
+		"null takes away":               {[]word{{cx.BrowserKey, 1, `{"a":1}`, "a", ""}, {cx.BrowserKey, 3, `{"a":null}`, "a", ""}, {cx.BrowserKey, 2, `{"a":2}`, "", ""}}, ``},
+		"and may be told again":         {[]word{{cx.BrowserKey, 1, `{"a":null}`, "a", ""}, {cx.BrowserKey, 2, `{"a":2}`, "a", ""}}, `a=2`},
+		"of two in one call the last":   {[]word{{cx.BrowserKey, 1, `{"a":1,"a":2}`, "a a", ""}}, `a=2`},
+		"too large":                     {[]word{{cx.BrowserKey, 1, `{"a":` + big + `,"b":1}`, "b", "trait_too_large a"}}, `b=1`},
+		"without a name":                {[]word{{cx.BrowserKey, 1, `{"":1}`, "", "bad_trait_name "}}, ``},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLane(Settings{})
+			for i, w := range test.words {
+				out := l.apply(cx.Event{Type: cx.Identify, KeyKind: w.who, Properties: []byte(w.traits), Time: morning + cx.Instant(w.at)*cx.Second}, morning+cx.Minute)
+				var notes []string
+				for _, n := range out.Notes {
+					notes = append(notes, n.Reason+" "+n.Name)
+				}
+				if got := strings.Join(out.Change.Traits, " "); got != w.changed || strings.Join(notes, ",") != w.note {
+					t.Errorf("word %d changed %q with notes %q, want %q and %q", i+1, got, notes, w.changed, w.note)
+				}
+			}
+			var got []string
+			for _, trait := range l.c.Traits {
+				if v := l.c.Trait(trait.Name); v.Kind != cx.Missing {
+					got = append(got, trait.Name+"="+string(trait.Raw))
+				}
+			}
+			if strings.Join(got, " ") != test.want {
+				t.Errorf("traits are %q, want %q", got, test.want)
+			}
+		})
+	}
+}
+
+// TestTraitLimit: the 201st trait is not taken and is noted; known ones still
+// change.
+func TestTraitLimit(t *testing.T) {
+	l := newLane(Settings{})
+	for i := range MaxTraits {
+		l.apply(cx.Event{Type: cx.Identify, Properties: fmt.Appendf(nil, `{"t%d":1}`, i), Time: morning}, morning)
+	}
+	out := l.apply(cx.Event{Type: cx.Identify, Properties: []byte(`{"more":1,"t7":2}`), Time: morning}, morning)
+	if diff := cmp.Diff([]Note{{TooManyTraits, "more"}}, out.Notes); diff != "" || len(l.c.Traits) != MaxTraits || l.c.Trait("t7").Float() != 2 {
+		t.Errorf("%d traits, t7 is %v, notes (-want +got): %s", len(l.c.Traits), l.c.Trait("t7"), diff)
+	}
+}
+
+// TestGroupTraits: what a group is called does not become what the person is
+// called.
+func TestGroupTraits(t *testing.T) {
+	l := newLane(Settings{})
+	l.apply(cx.Event{Type: cx.Identify, Properties: []byte(`{"name":"Hanako"}`), Time: morning}, morning)
+	l.apply(cx.Event{Type: cx.Group, GroupID: `acme "KK"`, Properties: []byte(`{"name": "Acme"}`), Time: morning}, morning)
+	if l.c.Trait("name").Str() != "Hanako" || l.c.Trait("group").Str() != `{"name":"Acme"}` || l.c.Trait("group_id").Str() != `acme "KK"` {
+		t.Errorf("traits are %q %q %q", l.c.Trait("name"), l.c.Trait("group"), l.c.Trait("group_id"))
+	}
+}
+
+// TestConsent: categories become purposes, the later answer stands, a refusal
+// beats a grant of the same instant.
+func TestConsent(t *testing.T) {
+	settings := Settings{Purposes: map[string]cx.Purpose{"Advertising": cx.Marketing, "newsletter": cx.Marketing, "C0002": cx.Analytics}}
+	type answer struct {
+		at      int
+		consent string
+		changed bool
+	}
+	for name, test := range map[string]struct {
+		answers []answer
+		want    map[cx.Purpose]bool
+	}{
+		"a mapped category":           {[]answer{{1, `{"advertising":true,"c0002":false}`, true}}, map[cx.Purpose]bool{cx.Marketing: true, cx.Analytics: false}},
+		"a purpose by its own name":   {[]answer{{1, `{"Personalization":true,"other":true}`, true}}, map[cx.Purpose]bool{cx.Personalization: true}},
+		"one refusal among two":       {[]answer{{1, `{"advertising":true,"newsletter":false}`, true}}, map[cx.Purpose]bool{cx.Marketing: false}},
+		"one refusal, other order":    {[]answer{{1, `{"newsletter":false,"advertising":true}`, true}}, map[cx.Purpose]bool{cx.Marketing: false}},
+		"the later answer":            {[]answer{{1, `{"marketing":true}`, true}, {3, `{"marketing":false}`, true}, {2, `{"marketing":true}`, false}}, map[cx.Purpose]bool{cx.Marketing: false}},
+		"the same answer later":       {[]answer{{1, `{"marketing":true}`, true}, {3, `{"marketing":true}`, false}, {2, `{"marketing":false}`, false}}, map[cx.Purpose]bool{cx.Marketing: true}},
+		"what is no answer":           {[]answer{{1, `{"marketing":"yes","analytics":1}`, false}}, map[cx.Purpose]bool{}},
+		"an object that is none":      {[]answer{{1, `[true]`, false}}, map[cx.Purpose]bool{}},
+		"an unmapped category counts": {[]answer{{1, `{"replay":true}`, true}}, map[cx.Purpose]bool{cx.Replay: true}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLane(settings)
+			for i, a := range test.answers {
+				out := l.apply(cx.Event{Consent: []byte(a.consent), Time: morning + cx.Instant(a.at)*cx.Second}, morning+cx.Minute)
+				if out.Change.Consent != a.changed {
+					t.Errorf("answer %d changed consent: %v", i+1, out.Change.Consent)
+				}
+			}
+			got := make(map[cx.Purpose]bool)
+			for _, g := range l.c.Consent {
+				got[g.Purpose] = g.Allowed
+			}
+			if diff := cmp.Diff(test.want, got); diff != "" {
+				t.Error("(-want +got):", diff)
+			}
+		})
+	}
+}
+
+// TestVisits: what opens and moves sessions, and LastSeen.
+func TestVisits(t *testing.T) {
+	type step struct {
+		now, at int // minutes after the morning
+		flags   cx.EventFlags
+		started bool
+		late    bool
+	}
+	for name, test := range map[string]struct {
+		steps    []step
+		number   uint32
+		events   uint32
+		from, to int
+		seen     int
+	}{
+		"an event every 29 minutes":     {[]step{{0, 0, 0, true, false}, {29, 29, 0, false, false}, {58, 58, 0, false, false}}, 1, 3, 0, 58, 58},
+		"half an hour of silence":       {[]step{{0, 0, 0, true, false}, {30, 30, 0, true, false}}, 2, 1, 30, 30, 30},
+		"five minutes late is not late": {[]step{{5, 0, 0, true, false}}, 1, 1, 0, 0, 0},
+		"six minutes is":                {[]step{{6, 0, 0, false, true}}, 0, 0, 0, 0, 0},
+		"a late event joins":            {[]step{{0, 0, 0, true, false}, {60, 20, 0, false, true}}, 1, 2, 0, 20, 20},
+		"historical events stay out":    {[]step{{0, 0, 0, true, false}, {10, 10, cx.Historical, false, true}, {60, 60, cx.Historical, false, true}}, 1, 1, 0, 0, 0},
+		"inactive events stay out":      {[]step{{0, 0, 0, true, false}, {10, 10, cx.Inactive, false, false}, {60, 60, cx.Inactive, false, false}}, 1, 1, 0, 0, 0},
+		"an earlier event moves it":     {[]step{{4, 4, 0, true, false}, {5, 1, 0, false, false}}, 1, 2, 1, 4, 4},
+		"an event between two sessions": {[]step{{0, 0, 0, true, false}, {100, 100, 0, true, false}, {101, 50, 0, false, true}}, 2, 1, 100, 100, 100},
+		"an event from the future":      {[]step{{0, 10, 0, true, false}}, 1, 1, 0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLane(Settings{})
+			minute := func(n int) cx.Instant { return morning + cx.Instant(n)*cx.Minute }
+			for i, s := range test.steps {
+				out := l.apply(cx.Event{Flags: s.flags, Time: minute(s.at)}, minute(s.now))
+				if out.SessionStarted != s.started || out.Late != s.late || out.Change.Session != s.started {
+					t.Errorf("step %d: %+v", i+1, out)
+				}
+			}
+			want := cx.Visit{}
+			if test.number > 0 {
+				want = cx.Visit{Start: minute(test.from), End: minute(test.to), Number: test.number, Events: test.events}
+			}
+			if diff := cmp.Diff(want, l.c.Session); diff != "" || l.c.LastSeen != minute(test.seen) {
+				t.Errorf("last seen %v, session (-want +got): %s", l.c.LastSeen, diff)
+			}
+		})
+	}
+}
+
+// TestChange: what an event touches is marked, and nothing else; a new session
+// marks the statistics of sessions.
+func TestChange(t *testing.T) {
+	specs := []SlotSpec{
+		{Slot: 3, Spec: parseSpec(t, `count("A", "all")`)}, {Slot: 70, Spec: parseSpec(t, `sum("A", "x", "7d")`)},
+		{Slot: 5, Spec: parseSpec(t, `count("*", "day")`)}, {Slot: 6, Spec: parseSpec(t, `count("B", "session")`)},
+	}
+	l := newLane(Settings{}, specs...)
+	touched := func(out Outcome) (slots []int) {
+		for slot := range 80 {
+			if out.Change.Touched(slot) {
+				slots = append(slots, slot)
+			}
+		}
+		return slots
+	}
+	if out := l.apply(cx.Event{Name: "A", Time: morning}, morning); !out.Change.All {
+		t.Error("everything is new about a new customer")
+	}
+	for i, test := range []struct {
+		event string
+		body  string
+		after cx.Instant
+		want  []int
+	}{
+		{"A", `{"x":1}`, cx.Minute, []int{3, 5, 70}},
+		{"A", `{"x":"1"}`, cx.Minute, []int{3, 5}},
+		{"B", `{}`, cx.Minute, []int{5, 6}},
+		{"C", `{}`, cx.Minute, []int{5}},
+		{"C", `{}`, cx.Hour, []int{5, 6}},
+	} {
+		now := l.c.LastSeen + test.after
+		out := l.apply(cx.Event{Name: cx.EventName(test.event), Properties: []byte(test.body), Time: now}, now)
+		if got := touched(out); !slices.Equal(got, test.want) {
+			t.Errorf("event %d touched %v, want %v", i+1, got, test.want)
+		}
+	}
+}
+
+// TestUnknown: a statistic that is being back-filled reads as unknown.
+func TestUnknown(t *testing.T) {
+	spec := parseSpec(t, `count("*", "all")`)
+	l := newLane(Settings{}, SlotSpec{Slot: 0, Spec: spec, Unknown: true}, SlotSpec{Slot: 1, Spec: spec})
+	l.apply(cx.Event{Time: morning}, morning)
+	v := l.f.View(l.p, l.c, morning)
+	if v.Value(0).Kind != cx.Unknown || v.Value(1).Float() != 1 || v.Value(2).Kind != cx.Missing {
+		t.Errorf("values are %v %v %v", v.Value(0), v.Value(1), v.Value(2))
+	}
+}
