@@ -107,6 +107,9 @@ func (f *FrontDoor) remoteAddress(r *http.Request) netip.Addr {
 		return netip.Addr{}
 	}
 	addr := end.Addr().Unmap()
+	if !f.trusts(addr) {
+		return addr
+	}
 	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(hops) - 1; i >= 0 && f.trusts(addr); i-- {
 		next, err := netip.ParseAddr(strings.TrimSpace(hops[i]))

@@ -104,7 +104,7 @@ const maxLocale = 35 // bytes; the longest sensible BCP 47 tag
 
 func localeOf(raw []byte) string {
 	s := cx.ParseValue(raw)
-	if s.Kind != cx.Text || len(s.Str()) > maxLocale || hasControl(s.Str()) {
+	if s.Kind != cx.Text || len(s.Str()) > maxLocale || hasControl(raw, s.Str()) {
 		return ""
 	}
 	return s.Str()

@@ -85,7 +85,7 @@ func (c *Collector) fillName(e *cx.Event) Reason {
 		return NoEventName
 	case len(name.Str()) > MaxName:
 		return NameTooLong
-	case hasControl(name.Str()):
+	case hasControl(c.last.event, name.Str()):
 		return InvalidID
 	}
 	e.Name = cx.EventName(name.Str())
@@ -139,7 +139,7 @@ func textOf(raw []byte, limit int, long Reason) (string, Reason) {
 	if len(id) > limit {
 		return "", long
 	}
-	if hasControl(id) {
+	if hasControl(raw, id) {
 		return "", InvalidID
 	}
 	return id, ""
@@ -245,9 +245,14 @@ func blank(s string) bool {
 	return true
 }
 
-func hasControl(s string) bool {
-	for i := range len(s) {
-		if s[i] < ' ' || s[i] == 0x7f {
+// hasControl reports whether text, read from the JSON string raw, holds a
+// control character. In valid JSON only an escape can bring one in.
+func hasControl(raw []byte, text string) bool {
+	if len(raw) == len(text)+2 {
+		return false
+	}
+	for i := range len(text) {
+		if text[i] < ' ' {
 			return true
 		}
 	}

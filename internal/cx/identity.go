@@ -98,10 +98,11 @@ func (i Identity) Hash(w Workspace) HashKey {
 // Junk reports whether v is one of the well-known placeholder ids that stand
 // for nobody and must never link two people.
 func Junk(v string) bool {
-	if len(v) > 36 {
+	v = strings.TrimSpace(v)
+	if len(v) > 36 || len(v) > len("[object object]") && v[0] != '0' {
 		return false
 	}
-	switch strings.ToLower(strings.TrimSpace(v)) {
+	switch strings.ToLower(v) {
 	case "", "null", "undefined", "none", "nil", "nan", "n/a", "na", "unknown", "anonymous",
 		"0", "-1", "00000000-0000-0000-0000-000000000000", "00000000000000000000000000000000",
 		"guest", "test", "true", "false", "[object object]", "(null)", "nobody", "user", "default", "not set", "(not set)":
