@@ -31,6 +31,8 @@ type Options struct {
 	QueryRows  int           // how many rows an answer may have [10,000]
 	QueryBytes int           // about how large an answer may be [8 MiB]
 	Queries    int           // how many questions may run at a time [2]
+
+	checkpointAfter string // see below; tests make it small
 }
 
 func (o *Options) fill() {
@@ -40,6 +42,7 @@ func (o *Options) fill() {
 	def(&o.QueryRows, 10_000)
 	def(&o.QueryBytes, 8<<20)
 	def(&o.Queries, 2)
+	def(&o.checkpointAfter, checkpointAfter)
 }
 
 func def[T comparable](p *T, v T) {
@@ -109,7 +112,7 @@ func (o *Options) settings() url.Values {
 		"storage_compatibility_version": {"v1.5.0"},
 		"temp_directory":                {o.Path + ".tmp"},
 		"max_temp_directory_size":       {"2GiB"},
-		"checkpoint_threshold":          {checkpointAfter},
+		"checkpoint_threshold":          {o.checkpointAfter},
 		"autoload_known_extensions":     {"false"},
 		"autoinstall_known_extensions":  {"false"},
 		"allow_community_extensions":    {"false"},
