@@ -27,6 +27,7 @@ const words = {
     nothingSold: 'これはデモのお店です。何も売っていません。',
     status: 'このお店で起きていることを見る',
     taxIn: '税込',
+    sizes: 'サイズガイド',
   },
   en: {
     title: 'hibi 日々',
@@ -55,7 +56,14 @@ const words = {
     nothingSold: 'This is a demo shop. Nothing here is sold.',
     status: 'See what is happening in this shop',
     taxIn: 'tax incl.',
+    sizes: 'Size guide',
   },
+}
+
+/** The size guide: a row of heads, then a row a size; centimetres. */
+export const sizes = {
+  ja: [['', '身丈', '身幅', '靴下'], ['S', '66', '52', '22–23'], ['M', '69', '55', '24–25'], ['L', '72', '58', '26–28']],
+  en: [['cm', 'Length', 'Width', 'Socks'], ['S', '66', '52', '22–23'], ['M', '69', '55', '24–25'], ['L', '72', '58', '26–28']],
 }
 
 const kept = 'shop_language'

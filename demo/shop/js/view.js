@@ -1,6 +1,6 @@
 // The pages of the shop, as functions from what is to what is shown.
 import { catalogue } from './catalogue.js'
-import { language, text, yen } from './text.js'
+import { language, sizes, text, yen } from './text.js'
 
 /** An element; attributes that are functions listen, text goes in as text. */
 export function h(tag, attributes = {}, ...children) {
@@ -50,7 +50,16 @@ export function productPage(p, acts) {
         h('p', { class: 'price' }, yen(p.price), h('small', {}, ` ${text('taxIn')}`)),
         h('p', {}, p.about[language]),
         addButton(p, acts))),
+    ...(p.category === 'clothes' ? [sizeGuide()] : []),
   ]
+}
+
+function sizeGuide() {
+  const row = (cell, [name, ...sizes]) => h('tr', {}, h('th', { scope: 'row' }, name), ...sizes.map((s) => h(cell, {}, s)))
+  const [head, ...rows] = sizes[language]
+  return h('section', { id: 'size-guide', class: 'sizes', tabindex: '-1' },
+    h('h2', {}, text('sizes')),
+    h('table', {}, h('thead', {}, row('th', head)), h('tbody', {}, ...rows.map((r) => row('td', r)))))
 }
 
 export function cartPanel(sum, acts) {

@@ -1,5 +1,5 @@
 import type { Fate } from './line.ts'
-import { keepaliveBytes } from './line.ts'
+import { keepaliveBytes, sizeOf } from './line.ts'
 import { deliverable, type Parcel } from './shelf.ts'
 import type { Answer, Message } from './wire.ts'
 
@@ -17,7 +17,8 @@ export interface World {
 const linger = 2000 // ms that an unhurried event waits for company
 const company = 10 // events that are worth a request by themselves
 const most = 100 // events in one request
-const largest = 32_000 // characters of one event
+const largest = 32 * 1024 // bytes of one event
+const envelope = 200 // bytes of a request around its events
 
 /**
  * Outbox sends events in order, one request at a time, until the server has
@@ -37,7 +38,7 @@ export class Outbox {
 
   /** Takes an event; hurried ones are sent at once, the others within two seconds. */
   add(m: Message, hurried: boolean): void {
-    if (JSON.stringify(m).length > largest) return this.w.warn(`"${titleOf(m)}" is larger than 32 KB and was not sent`)
+    if (sizeOf(JSON.stringify(m)) > largest) return this.w.warn(`"${titleOf(m)}" is larger than 32 KB and was not sent`)
     this.queue.push({ m, at: Date.now() })
     this.wake(hurried || this.queue.length >= company ? 0 : linger)
     if (!this.sending() || this.queue.length) this.w.shelf.keep(this.all())
@@ -103,10 +104,10 @@ export class Outbox {
 
   /** The first parcels of the queue, at most n and small enough to outlive the page. */
   private next(n: number): Parcel[] {
-    let size = 200
+    let size = envelope
     let i = 0
     while (i < this.queue.length && i < n) {
-      size += JSON.stringify(this.queue[i]!.m).length * 1.5
+      size += sizeOf(JSON.stringify(this.queue[i]!.m)) + 1
       if (i > 0 && size > keepaliveBytes) break
       i++
     }

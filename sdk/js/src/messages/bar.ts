@@ -1,4 +1,4 @@
-import type { Action } from '../wire.ts'
+import type { Action, Content } from '../wire.ts'
 import { button, closer, host, make, whenBody } from './dom.ts'
 import type { Acts, View } from './stage.ts'
 
@@ -13,6 +13,7 @@ export class Bar implements View {
   private words = make('p', 'words')
   private ends = make('div', 'ends')
   private came: EventTarget | null = null
+  private drawn = ''
 
   constructor(
     place: string,
@@ -33,12 +34,21 @@ export class Bar implements View {
     this.element.lang = lang
     this.element.dataset.tone = tone
     this.element.setAttribute('aria-label', content.title || (lang === 'ja' ? 'お知らせ' : 'Notice'))
-    this.words.textContent = ''
-    if (content.title) this.words.append(make('strong', '', content.title), ' ')
-    this.words.append(content.text ?? '')
-    const dismiss = () => this.acts.dismiss()
-    this.ends.replaceChildren(closer(content, lang, dismiss))
-    if (content.button) this.ends.prepend(button(content.button, this.acts, () => this.remove()))
+    setTimeout(() => this.say(content)) // a screen reader speaks what changes in a region it knows
+    this.showEnds(content, lang)
+  }
+
+  private say({ title, text = '' }: Content): void {
+    this.words.replaceChildren(...(title ? [make('strong', '', title), ' '] : []), text)
+  }
+
+  /** Leaves buttons that stay the same alone: one may have the focus. */
+  private showEnds(content: Content, lang: string): void {
+    const ends = JSON.stringify([lang, content.close, content.button])
+    if (ends === this.drawn) return
+    this.drawn = ends
+    this.ends.replaceChildren(closer(content, lang, () => this.acts.dismiss()))
+    if (content.button) this.ends.prepend(button(content.button, this.acts))
   }
 
   remove(): void {

@@ -38,7 +38,7 @@ export class Card implements View {
     const text = make('p', 'text', content.title ? content.text : '')
     text.id = 'text'
     this.element.replaceChildren(title, text)
-    if (content.button) this.element.append(button(content.button, this.acts, () => this.remove()))
+    if (content.button) this.element.append(button(content.button, this.acts))
     this.element.append(closer(content, lang, () => this.acts.dismiss()))
   }
 

@@ -23,14 +23,14 @@ export function make<T extends keyof HTMLElementTagNameMap>(tag: T, name: string
 }
 
 /** The message's button: a link where it leads somewhere, else a button that also closes it. */
-export function button(b: NonNullable<Content['button']>, acts: Acts, close: () => void): HTMLElement {
+export function button(b: NonNullable<Content['button']>, acts: Acts): HTMLElement {
   const url = safe(b.url)
   const e = make(url ? 'a' : 'button', 'act', b.label)
   if (url) (e as HTMLAnchorElement).href = url
   else (e as HTMLButtonElement).type = 'button'
   e.addEventListener('click', () => {
     acts.click()
-    if (!url) close()
+    if (!url) acts.close()
   })
   return e
 }

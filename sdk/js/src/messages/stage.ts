@@ -18,7 +18,10 @@ export interface View {
 /** What a visitor does with a message. */
 export interface Acts {
   click(): void
+  /** Refuses it. */
   dismiss(): void
+  /** Is done with it. */
+  close(): void
 }
 
 interface Shown {
@@ -77,9 +80,10 @@ export class Stage {
   private place(action: Action, seen = !!action.update): void {
     const on = this.shown.get(action.place)
     if (on && nameOf(on.action) === nameOf(action)) {
+      if (seen) on.unwatch()
+      on.seen ||= seen
       on.action = action
-      on.view.show(action)
-      return
+      return on.view.show(action)
     }
     if (on) this.close(on)
     this.shown.set(action.place, this.open(action, seen))
@@ -93,6 +97,7 @@ export class Stage {
         this.leave(s)
         this.report('Message Dismissed', s.action)
       },
+      close: () => this.leave(s),
     }
     s.view = action.layout === 'modal' ? new Card(action.place, acts) : new Bar(action.place, acts)
     s.view.show(action)
