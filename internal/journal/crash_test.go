@@ -25,7 +25,7 @@ func TestKilledProcessesLoseNothing(t *testing.T) {
 	dir, acked := t.TempDir(), acks{}
 	random := rand.New(rand.NewPCG(20261122, 0))
 	for round := range rounds {
-		killAfter(t, dir, fmt.Sprint("round", round), 1+random.IntN(4000), acked)
+		killAfter(t, dir, fmt.Sprint("round", round), 1+random.IntN(2000), acked)
 		checkStored(t, dir, acked)
 	}
 	t.Logf("%d entries acknowledged over %d kills", len(acked), rounds)
@@ -183,6 +183,31 @@ func holds(followed, want acks) bool {
 		}
 	}
 	return true
+}
+
+// TestAcknowledgedRecordThatVanished takes a durable record away while the
+// engine is down. The journal then refuses everything, for good, rather than
+// give its sequence to another record.
+func TestAcknowledgedRecordThatVanished(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, journal.Options{Dir: dir})
+	for range 3 {
+		mustAppend(t, j, strings.Repeat("x", 1000))
+	}
+	journal.CrashEngine(j)
+	truncate(t, newestBlock(t, dir), 500)
+	for range 2 {
+		if _, err := j.Append(t.Context(), events("y"), nil); cx.KindOf(err) != cx.Unavailable {
+			t.Errorf("append: %v, want kind unavailable", err)
+		}
+	}
+	_, err := j.Stat(t.Context())
+	if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != 3 {
+		t.Errorf("stat: %v, want damage at 3", err)
+	}
+	if err := j.Read(t.Context(), 0, 0, nil); !errors.As(err, new(*journal.Damage)) {
+		t.Errorf("read: %v, want damage", err)
+	}
 }
 
 // TestTornLastWrite cuts bytes off the newest file, as a loss of power in the

@@ -165,11 +165,10 @@ type Stat struct {
 	Waiting int        // entries that wait for a commit
 	Behind  int        // committed records that the follower has not taken yet
 	Opens   int        // how often the storage engine was opened; more than 1 after a fault
-	Broken  error      // why appends are refused for good, nil if they are not
 }
 
-// Stat asks the storage engine and fails with kind Unavailable while that is
-// being opened anew.
+// Stat asks the storage engine. While that is being opened anew it waits, until
+// ctx ends; when the journal refuses appends for good it fails and says why.
 func (j *Journal) Stat(ctx context.Context) (Stat, error) {
 	e, err := j.awaitEngine(ctx)
 	if err != nil {
@@ -188,7 +187,7 @@ func (j *Journal) Stat(ctx context.Context) (Stat, error) {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	s.Last, s.Time, s.Opens, s.Broken = j.tail.sequence, j.tail.time, j.opens, j.broken
+	s.Last, s.Time, s.Opens = j.tail.sequence, j.tail.time, j.opens
 	if j.live != nil {
 		s.Behind = len(j.live.records)
 	}

@@ -18,7 +18,8 @@ import (
 // TestFullJournalRefusesUntilReleased fills a journal to its limit: it refuses
 // and drops nothing, and takes appends again once records were released.
 func TestFullJournalRefusesUntilReleased(t *testing.T) {
-	j := open(t, journal.Options{Dir: t.TempDir(), MaxBytes: 1 << 20})
+	dir := t.TempDir()
+	j := open(t, journal.Options{Dir: dir, MaxBytes: 1 << 20})
 	payload := strings.Repeat("x", 100_000)
 	var err error
 	stored := uint64(0)
@@ -38,6 +39,14 @@ func TestFullJournalRefusesUntilReleased(t *testing.T) {
 	}
 	if at := mustAppend(t, j, payload); at.Sequence() != 11 {
 		t.Errorf("the append after the release is at %v", at)
+	}
+	mustClose(t, j)
+	j = open(t, journal.Options{Dir: dir, MaxBytes: 1 << 19})
+	if s, err := j.Stat(t.Context()); err != nil || s.First != 4 || s.Last != 11 {
+		t.Errorf("with half the room: %+v, %v, want records 4 to 11", s, err)
+	}
+	if _, err := j.Append(t.Context(), events("x"), nil); cx.KindOf(err) != cx.Unavailable {
+		t.Errorf("an append over the lowered limit: %v", err)
 	}
 }
 

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 // openEngine starts the storage engine and takes up its end. Only Open and the
@@ -52,6 +54,9 @@ func (j *Journal) takeUp(ctx context.Context, e *engine) error {
 	}
 	if found.previous < found.sequence {
 		j.o.Log.Error("journal_end_lost", "last_readable", found.previous, "last_known", found.sequence)
+	}
+	if ahead := found.time.Sub(cx.InstantOf(j.o.Now())); ahead > time.Minute {
+		j.o.Log.Warn("journal_time_ahead", "log_time", found.time.String(), "ahead", ahead.String())
 	}
 	if live != nil {
 		if err := j.adopt(ctx, e, known, found); err != nil {
@@ -132,10 +137,13 @@ func (j *Journal) dropEngine() {
 	}
 }
 
+// fail refuses everything from now on. There is no engine, and those who wait
+// for one learn why.
 func (j *Journal) fail(err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.broken = unavailable("journal", err)
+	close(j.opened)
 }
 
 // awaitEngine returns the engine, waiting while it is being opened anew.
