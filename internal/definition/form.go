@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"math"
 	"regexp"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -55,7 +55,7 @@ func fill(r *reporter, v *value, what string) *form {
 // done reports the fields that were not asked for.
 func (f *form) done() {
 	for _, m := range f.v.members {
-		if !contains(f.known, m.name) {
+		if !slices.Contains(f.known, m.name) {
 			f.at(m.line, m.column, "unknown field %q; %s", m.name, suggest(m.name, f.known))
 		}
 	}
@@ -106,7 +106,7 @@ func (f *form) choice(name, def string, words ...string) string {
 	if !p.given() {
 		return def
 	}
-	if !contains(words, p.text) {
+	if !slices.Contains(words, p.text) {
 		f.on(p.at, "%s cannot be %q; %s", name, p.text, suggest(p.text, words))
 		return def
 	}
@@ -222,15 +222,6 @@ func isSlug(s string) bool { return len(s) <= maxSlug && slug.MatchString(s) }
 
 const slugHint = "names are lower-case letters, digits and dashes, such as free-shipping-bar"
 
-func contains(words []string, s string) bool {
-	for _, w := range words {
-		if w == s {
-			return true
-		}
-	}
-	return false
-}
-
 // suggest says which of words was probably meant, or lists them all.
 func suggest(s string, words []string) string {
 	best, distance := "", 3
@@ -245,9 +236,7 @@ func suggest(s string, words []string) string {
 	if len(words) == 0 {
 		return "there are none to choose from"
 	}
-	sorted := append([]string(nil), words...)
-	sort.Strings(sorted)
-	return "use one of: " + strings.Join(sorted, ", ")
+	return "use one of: " + strings.Join(slices.Compact(slices.Sorted(slices.Values(words))), ", ")
 }
 
 // edits returns the Levenshtein distance of two texts, in bytes.

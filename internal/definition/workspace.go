@@ -163,7 +163,7 @@ func readValues(f *form) (out []named) {
 		switch {
 		case !identifier.MatchString(m.name):
 			f.at(m.line, m.column, "%q cannot be the name of a value; use lower-case letters, digits and _, such as cart_total", m.name)
-		case contains(reserved, m.name):
+		case slices.Contains(reserved, m.name):
 			f.at(m.line, m.column, "%q means something else in rules; choose another name, such as %s_value", m.name, m.name)
 		case p.given():
 			out = append(out, named{m.name, p})
