@@ -15,14 +15,21 @@ func (n *node) comparison() condFunc {
 	if _, ok := a.constant(); ok {
 		o, a, b = mirrored(o), b, a
 	}
+	k, constant := b.constant()
 	if a.typ == Number && b.typ == Number {
-		if k, ok := b.constant(); ok {
+		switch {
+		case constant && a.definition().op == opStatistic:
+			return statisticAgainst(o, a.definition().slot, k.Float())
+		case constant:
 			return againstNumber(o, a.num(), k.Float())
 		}
 		return numbers(o, a.num(), b.num())
 	}
-	if k, ok := b.constant(); ok && k.Kind == cx.Text && (o == opEq || o == opNe) {
-		if a.typ == Text {
+	if constant && k.Kind == cx.Text && (o == opEq || o == opNe) {
+		switch {
+		case a.definition().op == opEventName && o == opEq:
+			return isEvent(cx.EventName(k.Str()))
+		case a.typ == Text:
 			return isText(a.str(), k.Str(), o == opNe)
 		}
 		return holdsText(a.val(), k.Str(), o == opNe)
@@ -62,8 +69,36 @@ func test(o op, a, b float64) bool {
 	return a >= b
 }
 
+// statisticAgainst compares a statistic with a constant. It is what most rules
+// consist of, so it is one closure.
+func statisticAgainst(o op, slot int, k float64) condFunc {
+	return func(s *Scope) held {
+		if s.Statistics == nil {
+			return failed
+		}
+		v := s.Statistics.Value(slot)
+		if v.Kind != cx.Number {
+			return both(unusable(v), yes)
+		}
+		if o == opGe {
+			return truth(v.Float() >= k)
+		}
+		return truth(test(o, v.Float(), k))
+	}
+}
+
+// isEvent reports whether the event at hand has a name.
+func isEvent(name cx.EventName) condFunc {
+	return func(s *Scope) held {
+		if s.Event == nil {
+			return failed
+		}
+		return truth(s.Event.Name == name)
+	}
+}
+
 // againstNumber compares with a constant; the two usual operators are spelled
-// out because they are what most rules consist of.
+// out.
 func againstNumber(o op, a numFunc, k float64) condFunc {
 	switch o {
 	case opGe:

@@ -107,6 +107,9 @@ func (n *node) shown() []*node {
 func (n *node) reason(s *Scope, kind cx.ValueKind, children []*Node) string {
 	for _, child := range children {
 		if child.Value == (cx.Value{Kind: kind}).String() {
+			if child.Held == HeldFailed {
+				return child.Source + " failed"
+			}
 			return child.Source + " is " + child.Value
 		}
 	}

@@ -1,6 +1,7 @@
 package rule
 
 import (
+	"bytes"
 	"regexp"
 	"slices"
 	"strconv"
@@ -22,7 +23,34 @@ func member(v cx.Value, name string) cx.Value {
 	if v.Kind != cx.Map {
 		return cx.Value{}
 	}
-	return cx.ParseValue(cx.Member(bytesOf(v), name))
+	return cx.ParseValue(find(bytesOf(v), name))
+}
+
+// find returns the raw value of one member of a raw JSON object, the last one of
+// that name, without opening the object; nil when there is none. raw must be
+// valid JSON.
+func find(raw []byte, name string) []byte {
+	i := space(raw, 0)
+	if i >= len(raw) || raw[i] != '{' {
+		return nil
+	}
+	var found []byte
+	for i = space(raw, i+1); i < len(raw) && raw[i] == '"'; {
+		end := cx.SkipValue(raw, i)
+		key := raw[i+1 : max(end-1, i+1)]
+		if bytes.IndexByte(key, '\\') >= 0 {
+			return cx.Member(raw, name)
+		}
+		start := space(raw, space(raw, end)+1)
+		i = cx.SkipValue(raw, start)
+		if string(key) == name {
+			found = raw[start:i]
+		}
+		if i = space(raw, i); i < len(raw) && raw[i] == ',' {
+			i = space(raw, i+1)
+		}
+	}
+	return found
 }
 
 // elements calls visit for each element of a List in order, for as long as it

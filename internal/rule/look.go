@@ -122,7 +122,7 @@ func (n *node) open(first step) valueFunc {
 			if s.Event == nil {
 				return cx.Value{}
 			}
-			return cx.ParseValue(cx.Member(s.Event.Context, name))
+			return cx.ParseValue(find(s.Event.Context, name))
 		}
 	}
 	return func(s *Scope) cx.Value {
