@@ -44,7 +44,7 @@ type Options struct {
 	Rate        float64       // open: requests a second; 2000
 	Duration    time.Duration // measured time; 30 s
 	WarmUp      time.Duration // before it; 5 s, negative for none
-	Customers   int           // 1,000,000
+	Customers   int           // 1,000,000; 2,000 for rules
 	Seed        uint64        // of the visitors; 1
 	Actions     bool          // ask for the decision in the answer (?actions=1), with a browser key
 	WithFloor   bool          // measure the disk as well, just before
@@ -58,7 +58,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	standard(&o.Connections, map[Mode]int{Open: 64}[o.Mode], 32)
 	standard(&o.Batch, map[Mode]int{Open: 1}[o.Mode], 50)
-	standard(&o.Customers, 0, 1_000_000)
+	standard(&o.Customers, map[Mode]int{Rules: 2000}[o.Mode], 1_000_000)
 	standard(&o.Rate, 0, 2000)
 	standard(&o.Seed, 0, 1)
 	standard(&o.Duration, map[Mode]time.Duration{Replay: 10 * time.Second, Rules: 2 * time.Second, Floor: 5 * time.Second}[o.Mode], 30*time.Second)

@@ -17,22 +17,22 @@ import (
 	"github.com/kikubari/kikubari/internal/segment"
 )
 
-// How the rules are measured: so many customers, each through a few visits.
+// How the rules are measured: each customer has had a few visits already.
 const (
-	ruleCustomers = 2000
-	rulePatience  = 20 // events a customer before measuring, so that windows are filled
-	rulesBatch    = 500
+	rulesWarm  = 20 // events a customer before measuring, so that windows are filled
+	rulesBatch = 500
 )
 
 // rules measures, in this process, what segments and a decision cost for one
 // event. The fold of the event is done and not counted, and neither is the
 // clock's own cost.
-func (r *Result) rules(ctx context.Context, d time.Duration) error {
-	l, err := newRuleLane()
+func (r *Result) rules(ctx context.Context, customers int, d time.Duration) error {
+	r.Customers = customers
+	l, err := newRuleLane(customers)
 	if err != nil {
 		return err
 	}
-	for range ruleCustomers * rulePatience / rulesBatch {
+	for range customers * rulesWarm / rulesBatch {
 		if err := l.batch(); err != nil {
 			return err
 		}
@@ -89,7 +89,7 @@ type spent struct {
 	segments, decision time.Duration
 }
 
-func newRuleLane() (*ruleLane, error) {
+func newRuleLane(customers int) (*ruleLane, error) {
 	docs, problems := definition.Parse([]definition.File{{Name: "bench.yaml", Text: []byte(Definitions(workspace))}})
 	if len(problems) > 0 {
 		return nil, definition.AsError(problems)
@@ -103,7 +103,7 @@ func newRuleLane() (*ruleLane, error) {
 		specs[i] = profile.SlotSpec{Slot: s.Slot, Spec: s.Spec}
 	}
 	return &ruleLane{
-		visitors:  NewShop(1, ruleCustomers).Visitors(0),
+		visitors:  NewShop(1, customers).Visitors(0),
 		set:       set,
 		plan:      profile.NewPlan(profile.Settings{Zone: set.Settings.Zone, Currency: set.Settings.Currency}, specs),
 		customers: map[string]*cx.Customer{},

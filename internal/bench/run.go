@@ -29,7 +29,7 @@ func Run(ctx context.Context, o Options, w io.Writer) (Result, error) {
 	}
 	switch o.Mode {
 	case Rules:
-		err = r.rules(ctx, o.Duration)
+		err = r.rules(ctx, o.Customers, o.Duration)
 	case Floor:
 		err = r.floor(ctx, o.Data, o.Duration)
 	default:

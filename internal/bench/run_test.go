@@ -18,7 +18,7 @@ import (
 
 func TestRulesMode(t *testing.T) {
 	var out bytes.Buffer
-	r, err := Run(t.Context(), Options{Mode: Rules, Duration: 100 * time.Millisecond, JSON: true}, &out)
+	r, err := Run(t.Context(), Options{Mode: Rules, Customers: 100, Duration: 100 * time.Millisecond, JSON: true}, &out)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -138,7 +138,7 @@ func TestFloorMode(t *testing.T) {
 func TestServerProcess(t *testing.T) {
 	dir := t.TempDir()
 	script := filepath.Join(dir, "server")
-	text := "#!/bin/sh\necho 'The admin key is: ck_admin_0abc'\necho \"on http://127.0.0.1:4711 with $*\"\ntrap 'echo stopping; exit 0' TERM\nwhile :; do sleep 0.05; done\n"
+	text := "#!/bin/sh\ntrap 'echo stopping; exit 0' TERM\necho 'The admin key is: ck_admin_0abc'\necho \"on http://127.0.0.1:4711 with $*\"\nwhile :; do sleep 0.05; done\n"
 	if err := os.WriteFile(script, []byte(text), 0o700); err != nil {
 		t.Fatal(err)
 	}
@@ -152,6 +152,7 @@ func TestServerProcess(t *testing.T) {
 	if err := s.stop(); err != nil || !strings.Contains(s.lastWords(), "stopping") {
 		t.Errorf("%v; said %q", err, s.lastWords())
 	}
+	script += "-broken"
 	if err := os.WriteFile(script, []byte("#!/bin/sh\necho no such flag\nexit 2\n"), 0o700); err != nil {
 		t.Fatal(err)
 	}

@@ -81,7 +81,7 @@ func (s *process) awaitAddress(ctx context.Context) error {
 		select {
 		case <-more:
 		case <-s.exited:
-			return fmt.Errorf("the server ended at once; it said:\n%s", text)
+			return fmt.Errorf("the server ended at once; it said:\n%s", s.lastWords())
 		case <-ctx.Done():
 			return fmt.Errorf("the server does not say where it listens: %w", ctx.Err())
 		}

@@ -43,7 +43,7 @@ func TestVisitorsAreTheSameForEver(t *testing.T) {
 }
 
 func TestEventsLookReal(t *testing.T) {
-	const n = 20_000
+	const n = 6_000
 	v := NewShop(7, 100_000).Visitors(3)
 	size, ids, people, names := 0, map[string]bool{}, map[string]int{}, map[string]int{}
 	var b []byte
