@@ -1,5 +1,11 @@
 package journal
 
+import (
+	"context"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
 // FreeSpace makes o believe that so many bytes of the disk are free.
 func FreeSpace(o *Options, free func() uint64) {
 	o.free = func(string) (uint64, error) { return free(), nil }
@@ -13,5 +19,20 @@ func CrashEngine(j *Journal) {
 	if e != nil {
 		e.server.Shutdown()
 		e.server.WaitForShutdown()
+	}
+}
+
+// StoreUnacknowledged stores a record of one entry as a commit does whose
+// acknowledgement is lost.
+func StoreUnacknowledged(ctx context.Context, j *Journal, payload string) {
+	j.mu.Lock()
+	e, end := j.engine, j.tail
+	j.mu.Unlock()
+	record := AppendRecord(nil, &Record{
+		Sequence: end.sequence + 1, Previous: end.previous, Time: end.time,
+		Entries: []cx.Entry{{Kind: cx.EntryEvent, Payload: []byte(payload)}},
+	})
+	if _, err := e.publish(ctx, record); err != nil {
+		panic(err)
 	}
 }
