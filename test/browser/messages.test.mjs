@@ -134,6 +134,7 @@ test('a card holds focus, makes the page inert, closes by Escape and gives focus
   await say({ actions: [card] })
   const dialog = page.getByRole('dialog', { name: 'A question' })
   await dialog.waitFor()
+  assert.equal(await page.evaluate(() => document.activeElement.shadowRoot?.activeElement.textContent), 'Yes')
   const inside = () => page.evaluate(() => document.activeElement.tagName.toLowerCase() === 'cx-message' || document.activeElement === document.body)
   for (let i = 0; i < 5; i++) {
     await page.keyboard.press('Tab')

@@ -11,6 +11,7 @@ export class Card implements View {
   readonly element: HTMLDialogElement
   private host: HTMLElement
   private came = document.activeElement
+  private removed = false
 
   constructor(
     place: string,
@@ -27,7 +28,6 @@ export class Card implements View {
     })
     this.element.addEventListener('click', (e) => e.target === this.element && this.beside(e) && this.acts.dismiss())
     root.append(this.element)
-    whenBody(() => this.open())
   }
 
   show({ content, lang = 'en', tone = 'info' }: Action): void {
@@ -40,17 +40,21 @@ export class Card implements View {
     this.element.replaceChildren(title, text)
     if (content.button) this.element.append(button(content.button, this.acts))
     this.element.append(closer(content, lang, () => this.acts.dismiss()))
+    if (!this.element.open) whenBody(() => this.open())
   }
 
   remove(): void {
+    this.removed = true
     if (this.element.open) this.element.close()
     this.host.remove()
     if (this.came instanceof HTMLElement && this.came.isConnected) this.came.focus()
   }
 
+  /** Opens with its words in place, so that focus goes to the first thing to do. */
   private open(): void {
+    if (this.removed || this.element.open) return
     document.body.append(this.host)
-    if (this.host.isConnected) this.element.showModal()
+    this.element.showModal()
   }
 
   /** Whether a click fell on the backdrop. */
