@@ -77,14 +77,20 @@ func benchPlan(t testing.TB) *Plan {
 
 // BenchmarkApply folds an event that touches ten of twenty statistics into a
 // customer of a few dozen events.
-func BenchmarkApply(b *testing.B) {
+func BenchmarkApply(b *testing.B) { benchmarkApply(b, "Product Added") }
+
+// BenchmarkApplyLists folds an event that touches six, among them a top-N and a
+// recent-N.
+func BenchmarkApplyLists(b *testing.B) { benchmarkApply(b, "Product Viewed") }
+
+func benchmarkApply(b *testing.B, name cx.EventName) {
 	p, s := benchPlan(b), newShopper(1)
 	var f Folder
 	c := &cx.Customer{ID: 1, Workspace: "demo"}
 	for range 30 {
-		f.Apply(p, c, s.next("Product Added"), cx.At(uint64(s.n), 0), s.now, nil)
+		f.Apply(p, c, s.next(name), cx.At(uint64(s.n), 0), s.now, nil)
 	}
-	ev := s.next("Product Added").Clone()
+	ev := s.next(name).Clone()
 	ids := make([]string, 1024)
 	for i := range ids {
 		ids[i] = fmt.Sprintf("ajs-next-%016x-%08d", s.rand.Uint64(), i)

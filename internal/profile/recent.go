@@ -27,18 +27,21 @@ func newer(a, b recentValue) int {
 }
 
 func appendRecent(dst []byte, values []sample, at stamp, n int) []byte {
-	var room [8]recentValue
-	list := room[:0]
+	if len(values) == 1 {
+		return values[0].appendScalar(appendStamp(append(dst, 1), at))
+	}
+	var scalars []byte
+	list := make([]recentValue, 0, len(values))
 	for i := range values {
-		if scalar := values[i].appendScalar(nil); len(scalar) > 0 {
-			list = append(list, recentValue{at, scalar})
-		}
+		start := len(scalars)
+		scalars = values[i].appendScalar(scalars)
+		list = append(list, recentValue{at, scalars[start:len(scalars):len(scalars)]})
 	}
 	return writeRecent(dst, list, n)
 }
 
 // writeRecent appends the cell of the newest n different values of list, which
-// it sorts; nothing when list is empty.
+// is not empty and is sorted on the way.
 func writeRecent(dst []byte, list []recentValue, n int) []byte {
 	slices.SortFunc(list, newer)
 	kept := list[:0]
@@ -47,9 +50,6 @@ func writeRecent(dst []byte, list []recentValue, n int) []byte {
 		if len(kept) < n && !slices.ContainsFunc(kept, same) {
 			kept = append(kept, v)
 		}
-	}
-	if len(kept) == 0 {
-		return dst
 	}
 	dst = appendUvarint(dst, uint64(len(kept)))
 	var last stamp

@@ -40,20 +40,15 @@ type TopValue struct {
 }
 
 func appendTop(dst []byte, values []sample, limit int) []byte {
-	cell := make([]byte, 0, 64)
-	for i := range values {
-		head := append(make([]byte, 0, 64), 1, 0)
-		one := append(values[i].appendScalar(head), 1)
-		if len(one) == len(head)+1 {
-			continue
-		}
-		if len(cell) == 0 {
-			cell = one
-		} else {
-			cell = mergeTop(nil, cell, one, limit)
-		}
+	start := len(dst)
+	dst = append(values[0].appendScalar(append(dst, 1, 0)), 1)
+	for i := range values[1:] {
+		var room [maxText + 16]byte
+		one := append(values[1+i].appendScalar(append(room[:0], 1, 0)), 1)
+		all := bytes.Clone(dst[start:])
+		dst = mergeTop(dst[:start], all, one, limit)
 	}
-	return append(dst, cell...)
+	return dst
 }
 
 func skipTop(b []byte, i int) int {
