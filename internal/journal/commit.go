@@ -28,7 +28,9 @@ type part struct {
 
 func (p part) ends() bool { return p.to == len(p.w.entries) }
 
-func (j *Journal) commitLoop() {
+// commitLoop runs until the journal is closed. ctx is never done: deadlines are
+// those of the appends and of each commit.
+func (j *Journal) commitLoop(ctx context.Context) {
 	defer close(j.done)
 	c := &committer{j: j}
 	for c.gather() {
@@ -37,7 +39,7 @@ func (j *Journal) commitLoop() {
 			continue
 		}
 		if c.pack() {
-			c.commit()
+			c.commit(ctx)
 		}
 	}
 }
@@ -179,14 +181,14 @@ func (c *committer) dropPending(n int) {
 }
 
 // commit makes the packed record durable and tells its waiters.
-func (c *committer) commit() {
+func (c *committer) commit(ctx context.Context) {
 	r := c.record()
 	c.buffer = AppendRecord(c.buffer[:0], r)
 	fault.Point("append.before")
-	err := c.publish(r.Sequence)
+	err := c.publish(ctx, r.Sequence)
 	fault.Point("append.after")
 	if err != nil {
-		c.failed(err)
+		c.failed(ctx, err)
 		return
 	}
 	c.j.disk.spend(len(c.buffer))
@@ -219,8 +221,8 @@ func (c *committer) record() *Record {
 }
 
 // publish stores the buffer and checks that it got the sequence it should.
-func (c *committer) publish(want uint64) error {
-	ctx, cancel := context.WithTimeout(context.Background(), c.j.o.CommitTimeout)
+func (c *committer) publish(ctx context.Context, want uint64) error {
+	ctx, cancel := context.WithTimeout(ctx, c.j.o.CommitTimeout)
 	defer cancel()
 	e, err := c.j.awaitEngine(ctx)
 	if err != nil {
@@ -238,7 +240,7 @@ func (c *committer) publish(want uint64) error {
 
 // failed tells the waiters that their record is not known to be durable, and
 // opens the engine anew unless it is merely full.
-func (c *committer) failed(err error) {
+func (c *committer) failed(ctx context.Context, err error) {
 	full := errors.Is(err, errFull)
 	answer := unavailable("append", fmt.Errorf("not known to be durable, send it again: %w", err))
 	if full {
@@ -252,7 +254,7 @@ func (c *committer) failed(err error) {
 		c.finish(p.w, answer)
 	}
 	if !full {
-		c.j.reopen(err)
+		c.j.reopen(ctx, err)
 	}
 }
 

@@ -202,10 +202,10 @@ func TestAcknowledgedRecordThatVanished(t *testing.T) {
 		}
 	}
 	_, err := j.Stat(t.Context())
-	if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != 3 {
+	if d, ok := errors.AsType[*journal.DamageError](err); !ok || d.Sequence != 3 {
 		t.Errorf("stat: %v, want damage at 3", err)
 	}
-	if err := j.Read(t.Context(), 0, 0, nil); !errors.As(err, new(*journal.Damage)) {
+	if err := j.Read(t.Context(), 0, 0, nil); !errors.As(err, new(*journal.DamageError)) {
 		t.Errorf("read: %v, want damage", err)
 	}
 }
@@ -277,7 +277,7 @@ func TestDamageAtTheEndIsNotCutAway(t *testing.T) {
 			name := fmt.Sprintf("record-%04d", n)
 			restore := flip(t, newestBlock(t, dir), name)
 			_, err := journal.Open(t.Context(), journal.Options{Dir: dir})
-			if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != n {
+			if d, ok := errors.AsType[*journal.DamageError](err); !ok || d.Sequence != n {
 				t.Fatalf("%s of %s: %v, want damage at %d", name, filepath.Base(dir), err, n)
 			}
 			restore()
@@ -312,7 +312,7 @@ func TestDamageInTheMiddleIsReported(t *testing.T) {
 		} {
 			last := uint64(6)
 			err := read(func(r *journal.Record) error { last = r.Sequence; return nil })
-			if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != 7 || last != 6 {
+			if d, ok := errors.AsType[*journal.DamageError](err); !ok || d.Sequence != 7 || last != 6 {
 				t.Errorf("%s of %s ends after record %d with %v, want damage at 7", name, filepath.Base(dir), last, err)
 			}
 		}

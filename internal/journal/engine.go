@@ -52,7 +52,7 @@ func (e *engine) start(ctx context.Context, dir string, maxBytes int64, log *slo
 	if e.server, err = server.NewServer(serverOptions(dir)); err != nil {
 		return err
 	}
-	e.server.SetLoggerV2(natsLog{log}, false, false, false)
+	e.server.SetLoggerV2(natsLog{context.WithoutCancel(ctx), log}, false, false, false)
 	e.server.Start()
 	if !e.server.ReadyForConnections(untilDeadline(ctx, time.Minute)) {
 		return errors.New("the embedded server does not get ready")
@@ -184,19 +184,20 @@ func untilDeadline(ctx context.Context, limit time.Duration) time.Duration {
 
 // natsLog passes the embedded server's messages to slog. Its notices are of
 // interest to nobody but the person who debugs it.
-type natsLog struct{ log *slog.Logger }
+type natsLog struct {
+	ctx context.Context // of the process, not of a call
+	log *slog.Logger
+}
 
-func (l natsLog) Noticef(f string, v ...any) {
-	l.log.Debug("journal_engine", "message", fmt.Sprintf(f, v...))
+func (l natsLog) Noticef(f string, v ...any) { l.pass(slog.LevelDebug, f, v) }
+func (l natsLog) Warnf(f string, v ...any)   { l.pass(slog.LevelWarn, f, v) }
+func (l natsLog) Errorf(f string, v ...any)  { l.pass(slog.LevelError, f, v) }
+func (l natsLog) Fatalf(f string, v ...any)  { l.pass(slog.LevelError, f, v) }
+func (l natsLog) Debugf(string, ...any)      {}
+func (l natsLog) Tracef(string, ...any)      {}
+
+func (l natsLog) pass(level slog.Level, format string, values []any) {
+	if l.log.Enabled(l.ctx, level) {
+		l.log.LogAttrs(l.ctx, level, "journal_engine", slog.String("message", fmt.Sprintf(format, values...)))
+	}
 }
-func (l natsLog) Warnf(f string, v ...any) {
-	l.log.Warn("journal_engine", "message", fmt.Sprintf(f, v...))
-}
-func (l natsLog) Errorf(f string, v ...any) {
-	l.log.Error("journal_engine", "message", fmt.Sprintf(f, v...))
-}
-func (l natsLog) Fatalf(f string, v ...any) {
-	l.log.Error("journal_engine", "message", fmt.Sprintf(f, v...))
-}
-func (l natsLog) Debugf(string, ...any) {}
-func (l natsLog) Tracef(string, ...any) {}

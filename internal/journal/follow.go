@@ -15,7 +15,7 @@ import (
 //
 // It returns when ctx ends (with its cause), when fn fails (with that error),
 // when the journal is closed (ErrClosed, after the last record) or when a
-// record cannot be read (a *Damage that names it). There is one follower at a
+// record cannot be read (a *DamageError that names it). There is one follower at a
 // time; a second fails with kind Conflict. The records from which to begin must
 // not have been released (kind NotFound) and not lie beyond the end (Conflict).
 //

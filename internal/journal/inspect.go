@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// inspect looks at the end of a stopped engine's files and fails with a *Damage
+// inspect looks at the end of a stopped engine's files and fails with a *DamageError
 // when an intact record lies behind a broken one.
 //
 // The engine cuts a file off at the first bytes that it cannot read. That is
@@ -80,7 +80,7 @@ func (s *scan) block(data []byte) error {
 			continue
 		}
 		if s.broken || s.last != 0 && r.Previous != s.last {
-			return &Damage{max(s.last+1, r.Previous), -1, fmt.Sprintf("it should be before record %d, which follows %d", r.Sequence, r.Previous)}
+			return &DamageError{max(s.last+1, r.Previous), -1, fmt.Sprintf("it should be before record %d, which follows %d", r.Sequence, r.Previous)}
 		}
 		s.last, data = r.Sequence, data[size:]
 	}

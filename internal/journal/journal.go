@@ -136,7 +136,7 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 	if err := j.openEngine(ctx); err != nil {
 		return nil, errors.Join(err, lock.release())
 	}
-	go j.commitLoop()
+	go j.commitLoop(context.WithoutCancel(ctx))
 	return j, nil
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"time"
 
@@ -19,7 +20,7 @@ import (
 // released while it runs. Any number of readers may run at once.
 //
 // It returns when ctx ends (with its cause), when fn fails (with that error) or
-// when a record cannot be read (a *Damage that names it). From must not have
+// when a record cannot be read (a *DamageError that names it). From must not have
 // been released (kind NotFound) and not lie beyond the end (Conflict).
 func (j *Journal) Read(ctx context.Context, from, to uint64, fn func(*Record) error) error {
 	c, err := j.cursor(ctx, from)
@@ -125,10 +126,10 @@ func (c *cursor) batch(ctx context.Context, end uint64) ([]*Record, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if _, ok := errors.AsType[*Damage](err); ok || faults == maxFaults {
+		if _, ok := errors.AsType[*DamageError](err); ok || faults == maxFaults {
 			return nil, err
 		}
-		c.j.o.Log.Warn("journal_read", "after", c.after, "error", err)
+		c.j.o.Log.WarnContext(ctx, "journal_read", slog.Uint64("after", c.after), slog.Any("error", err))
 	}
 }
 
@@ -290,12 +291,12 @@ func decodeBatch(messages []message, first uint64, chain *chain) ([]*Record, err
 		}
 		missing := chain.last + 1
 		if !chain.link(r) {
-			return records, &Damage{missing, -1, fmt.Sprintf("it is missing before record %d, which follows %d", r.Sequence, r.Previous)}
+			return records, &DamageError{missing, -1, fmt.Sprintf("it is missing before record %d, which follows %d", r.Sequence, r.Previous)}
 		}
 		records = append(records, r)
 	}
 	if len(records) == 0 {
-		return nil, &Damage{first, -1, "it is stored but cannot be read"}
+		return nil, &DamageError{first, -1, "it is stored but cannot be read"}
 	}
 	return records, nil
 }

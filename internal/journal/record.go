@@ -63,16 +63,16 @@ type Tag struct {
 	Value any  // as given to Append
 }
 
-// Damage says that the journal does not hold what was once made durable, or
+// DamageError says that the journal does not hold what was once made durable, or
 // that bytes are no record at all.
-type Damage struct {
+type DamageError struct {
 	Sequence uint64 // of the record
 	Entry    int    // index of the damaged entry, -1 when it is the record as a whole
 	Reason   string
 }
 
 // Error names the record and, where it is known, the entry.
-func (d *Damage) Error() string {
+func (d *DamageError) Error() string {
 	if d.Entry < 0 {
 		return fmt.Sprintf("journal record %d is damaged: %s", d.Sequence, d.Reason)
 	}
@@ -118,7 +118,7 @@ func entrySize(n int) int {
 }
 
 // DecodeRecord reads the record stored at a sequence. Its payloads alias data.
-// Every checksum is verified; the error is a *Damage.
+// Every checksum is verified; the error is a *DamageError.
 func DecodeRecord(sequence uint64, data []byte) (*Record, error) {
 	r, size, damage := decodePrefix(data)
 	switch {
@@ -126,25 +126,25 @@ func DecodeRecord(sequence uint64, data []byte) (*Record, error) {
 		damage.Sequence = sequence
 		return nil, damage
 	case size < len(data):
-		return nil, &Damage{sequence, -1, fmt.Sprintf("%d bytes after the last entry", len(data)-size)}
+		return nil, &DamageError{sequence, -1, fmt.Sprintf("%d bytes after the last entry", len(data)-size)}
 	case r.Sequence != sequence:
-		return nil, &Damage{sequence, -1, fmt.Sprintf("record %d is in its place", r.Sequence)}
+		return nil, &DamageError{sequence, -1, fmt.Sprintf("record %d is in its place", r.Sequence)}
 	}
 	return r, nil
 }
 
 // decodePrefix reads the record at the head of data and returns its size there.
-func decodePrefix(data []byte) (r *Record, size int, damage *Damage) {
+func decodePrefix(data []byte) (r *Record, size int, damage *DamageError) {
 	r, count, reason := decodeHeader(data)
 	if reason != "" {
-		return nil, 0, &Damage{0, -1, reason}
+		return nil, 0, &DamageError{0, -1, reason}
 	}
 	r.Entries = make([]cx.Entry, count)
 	size = headerSize
 	for i := range r.Entries {
 		n, reason := decodeEntry(&r.Entries[i], data[size:])
 		if reason != "" {
-			return nil, 0, &Damage{r.Sequence, i, fmt.Sprintf("%s (of %d entries)", reason, count)}
+			return nil, 0, &DamageError{r.Sequence, i, fmt.Sprintf("%s (of %d entries)", reason, count)}
 		}
 		size += n
 	}

@@ -66,7 +66,7 @@ func TestEveryFlippedBitIsNoticed(t *testing.T) {
 	for i := range len(encoded) * 8 {
 		encoded[i/8] ^= 1 << (i % 8)
 		_, err := journal.DecodeRecord(42, encoded)
-		if d, ok := errors.AsType[*journal.Damage](err); !ok || d.Sequence != 42 {
+		if d, ok := errors.AsType[*journal.DamageError](err); !ok || d.Sequence != 42 {
 			t.Fatalf("bit %d of byte %d flipped: %v", i%8, i/8, err)
 		}
 		encoded[i/8] ^= 1 << (i % 8)
@@ -147,7 +147,7 @@ func FuzzDecodeRecord(f *testing.F) {
 	f.Fuzz(func(t *testing.T, sequence uint64, data []byte) {
 		r, err := journal.DecodeRecord(sequence, data)
 		if err != nil {
-			if _, ok := errors.AsType[*journal.Damage](err); !ok {
+			if _, ok := errors.AsType[*journal.DamageError](err); !ok {
 				t.Fatalf("%T: %v", err, err)
 			}
 			return

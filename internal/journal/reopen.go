@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -50,13 +51,13 @@ func (j *Journal) takeUp(ctx context.Context, e *engine) error {
 	known, live := j.tail, j.live
 	j.mu.Unlock()
 	if found.previous < known.previous {
-		return &Damage{known.previous, -1, "it was durable and is gone"}
+		return &DamageError{known.previous, -1, "it was durable and is gone"}
 	}
 	if found.previous < found.sequence {
-		j.o.Log.Error("journal_end_lost", "last_readable", found.previous, "last_known", found.sequence)
+		j.o.Log.ErrorContext(ctx, "journal_end_lost", slog.Uint64("last_readable", found.previous), slog.Uint64("last_known", found.sequence))
 	}
 	if ahead := found.time.Sub(cx.InstantOf(j.o.Now())); ahead > time.Minute {
-		j.o.Log.Warn("journal_time_ahead", "log_time", found.time.String(), "ahead", ahead.String())
+		j.o.Log.WarnContext(ctx, "journal_time_ahead", slog.String("log_time", found.time.String()), slog.Duration("ahead", ahead))
 	}
 	if live != nil {
 		if err := j.adopt(ctx, e, known, found); err != nil {
@@ -96,17 +97,17 @@ func (j *Journal) adopt(ctx context.Context, e *engine, known, found tail) error
 // reopen replaces a failed engine, trying until it works or the journal is
 // closed. When acknowledged records are gone it gives up: nothing may be
 // appended to such a journal before a person has looked at it.
-func (j *Journal) reopen(cause error) {
-	j.o.Log.Error("journal_reopening", "error", cause)
+func (j *Journal) reopen(ctx context.Context, cause error) {
+	j.o.Log.ErrorContext(ctx, "journal_reopening", slog.Any("error", cause))
 	j.dropEngine()
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
-		err := j.tryOpen()
+		err := j.tryOpen(ctx)
 		if err == nil {
-			j.o.Log.Info("journal_reopened")
+			j.o.Log.InfoContext(ctx, "journal_reopened")
 			return
 		}
-		j.o.Log.Error("journal_reopening", "error", err)
-		if _, lost := errors.AsType[*Damage](err); lost {
+		j.o.Log.ErrorContext(ctx, "journal_reopening", slog.Any("error", err))
+		if _, lost := errors.AsType[*DamageError](err); lost {
 			j.fail(fmt.Errorf("restore the journal from a copy: %w", err))
 			return
 		}
@@ -118,8 +119,8 @@ func (j *Journal) reopen(cause error) {
 	}
 }
 
-func (j *Journal) tryOpen() error {
-	ctx, cancel := context.WithTimeout(context.Background(), max(time.Minute, j.o.CommitTimeout))
+func (j *Journal) tryOpen(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, max(time.Minute, j.o.CommitTimeout))
 	defer cancel()
 	return j.openEngine(ctx)
 }
