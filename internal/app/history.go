@@ -93,11 +93,11 @@ func (h history) set(ctx context.Context, w cx.Workspace, sequence uint64) (*def
 	if now := h.shard.Set(w); now.Sequence == sequence {
 		return now, nil
 	}
-	v, err := h.control.Definitions(ctx, w, sequence)
+	v, err := h.control.DefinitionsAt(ctx, w, sequence)
 	if err != nil {
 		return nil, fmt.Errorf("set %d of workspace %s: %w", sequence, w, err)
 	}
-	return h.shard.Rebuild(w, v.Canonical, sequence)
+	return h.shard.Rebuild(w, v.Blob, sequence)
 }
 
 // Query makes history an api.History.

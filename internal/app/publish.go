@@ -8,11 +8,11 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
 	"github.com/kikubari/kikubari/internal/pipeline"
+	"github.com/kikubari/kikubari/internal/store/sqlite"
 )
 
 // DefinitionFile is one YAML file to publish.
@@ -116,7 +116,7 @@ func countsOf(set *definition.Set) (c api.Counts) {
 
 // Versions makes publisher an api.Publisher.
 func (p publisher) Versions(ctx context.Context, w cx.Workspace, limit int) ([]api.Published, error) {
-	list, err := p.control.Versions(ctx, w, limit)
+	list, err := p.control.Definitions(ctx, w, limit)
 	if err != nil {
 		return nil, err
 	}
@@ -126,7 +126,7 @@ func (p publisher) Versions(ctx context.Context, w cx.Workspace, limit int) ([]a
 			Workspace: string(v.Workspace), Sequence: v.Sequence, Position: v.Position.String(),
 			At: api.TimeOf(v.At), Who: string(v.Who), Why: v.Why,
 		}
-		if set, err := p.shard.Rebuild(v.Workspace, v.Canonical, v.Sequence); err == nil {
+		if set, err := p.shard.Rebuild(v.Workspace, v.Blob, v.Sequence); err == nil {
 			out[i].Counts = countsOf(set)
 		}
 	}
@@ -139,10 +139,10 @@ func (a *App) published(p pipeline.Publication) {
 	if a.shard != nil {
 		a.sites.put(p.Workspace, a.shard.Set(p.Workspace))
 	}
-	err := a.control.PutDefinitions(context.Background(), access.Definitions{ //nolint:forbidigo // called by the machine, which has no caller's context
-		Workspace: p.Workspace, Sequence: p.Sequence, Position: p.Position, At: p.At, Who: p.Who, Why: p.Why, Canonical: p.Canonical,
+	err := a.control.PutDefinitions(context.Background(), sqlite.DefinitionSet{ //nolint:forbidigo // called by the machine, which has no caller's context
+		Workspace: p.Workspace, Sequence: p.Sequence, Position: p.Position, At: p.At, Who: p.Who, Why: p.Why, Blob: p.Canonical,
 	})
-	if err != nil {
+	if err != nil && cx.KindOf(err) != cx.Conflict { // a replay tells again of what is on record
 		a.log.Error("a published set is in force but not in the record of sets; decisions by it cannot be explained once another is published",
 			slog.String("workspace", string(p.Workspace)), slog.Uint64("sequence", p.Sequence), slog.Any("error", err))
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -58,7 +59,11 @@ func (a *App) newServer() (*http.Server, error) {
 		home = p.path
 	}
 	mux.Handle("GET /{$}", http.RedirectHandler(home, http.StatusFound))
-	a.background = append(a.background, refusals.Run)
+	a.background = append(a.background, func(ctx context.Context) {
+		if err := refusals.Run(ctx); err != nil && ctx.Err() == nil {
+			a.log.Error("samples of refused input are no longer kept", slog.Any("error", err))
+		}
+	})
 	return &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: nil,

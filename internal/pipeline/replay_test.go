@@ -150,6 +150,9 @@ func visits(t *testing.T, j *journal.Journal, clock *wall, seed uint64, n int) {
 	publish := pipeline.EncodePublication(&pipeline.Publication{Workspace: "demo", Who: "k_test", Why: "test", Canonical: demoDocuments(t)})
 	entries := []cx.Entry{{Kind: cx.EntryDefinitions, Payload: publish}}
 	flush := func() {
+		if len(entries) == 0 {
+			return
+		}
 		if _, err := j.Append(t.Context(), entries, nil); err != nil {
 			t.Fatal(err)
 		}

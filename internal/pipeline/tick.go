@@ -96,6 +96,9 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	s.sinceTick = 0
 	s.lastTick.Store(int64(s.now))
 	s.restless.Store(s.unsaved || s.cutting.Load() || !quiet)
+	if at <= s.skip {
+		return // a replay: the warehouse has these rows
+	}
 	select {
 	case s.feeds <- rows:
 	case <-s.stopping:

@@ -36,6 +36,20 @@ func (c *Control) Definitions(ctx context.Context, w cx.Workspace, limit int) ([
 		"SELECT workspace, sequence, position, at, who, why, blob FROM definitions WHERE workspace = ? ORDER BY sequence DESC LIMIT ?", w, limit)
 }
 
+// DefinitionsAt returns the set of a workspace with the given sequence number,
+// or kind NotFound.
+func (c *Control) DefinitionsAt(ctx context.Context, w cx.Workspace, sequence uint64) (DefinitionSet, error) {
+	found, err := list(ctx, c.db, scanDefinitions,
+		"SELECT workspace, sequence, position, at, who, why, blob FROM definitions WHERE workspace = ? AND sequence = ?", w, int64(sequence))
+	if err == nil && len(found) == 0 {
+		err = cx.E(cx.NotFound, "find definitions", fmt.Sprintf("set %d of workspace %q is not on record", sequence, w))
+	}
+	if err != nil {
+		return DefinitionSet{}, err
+	}
+	return found[0], nil
+}
+
 // LatestDefinitions returns the newest set of each workspace that has one, by
 // workspace.
 func (c *Control) LatestDefinitions(ctx context.Context) ([]DefinitionSet, error) {
