@@ -11,11 +11,9 @@ import (
 	"time"
 )
 
-// What the server says about its last replay, once it is ready.
-const (
-	metricReplayed      = "kikubari_replay_events"
-	metricReplaySeconds = "kikubari_replay_seconds"
-)
+// metricFolded counts the events folded since the start: once the server is
+// ready and nobody sends anything, those it replayed.
+const metricFolded = "kikubari_folded_total"
 
 // replay loads the server, kills it at full load, and measures how long it
 // takes to be back: first from its last checkpoint, then from the journal
@@ -77,16 +75,15 @@ func (t *target) restart(ctx context.Context, o Options) (time.Duration, error) 
 	return time.Since(from), err
 }
 
-// replayed reads how much the server had to replay.
+// replayed reads how much the server had to replay. The rate counts the whole
+// start, opening the engines included.
 func (r *Result) replayed(ctx context.Context, t *target) error {
 	m, err := t.metrics(ctx)
 	if err != nil {
 		return err
 	}
-	r.Replayed = uint64(m[metricReplayed])
-	if seconds := m[metricReplaySeconds]; seconds > 0 {
-		r.ReplayPerSecond = m[metricReplayed] / seconds
-	}
+	r.Replayed = uint64(m[metricFolded])
+	r.ReplayPerSecond = m[metricFolded] / r.ReadySeconds
 	return nil
 }
 
