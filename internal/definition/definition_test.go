@@ -276,7 +276,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		docs, problems := definition.Parse([]definition.File{{Name: "f", Text: []byte(text)}})
 		for _, p := range problems {
-			if p.File != "f" || p.Message == "" || p.Line < 0 || p.Line > 1+strings.Count(text, "\n") {
+			if p.File != "f" || p.Message == "" || p.Line < 0 || p.Line > 1+strings.Count(text, "\n")+strings.Count(text, "\r") {
 				t.Fatalf("%q: %+v", text, p)
 			}
 		}

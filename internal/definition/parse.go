@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"sort"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -57,18 +59,26 @@ func Parse(files []File) ([]Document, []Problem) {
 // maxFile is how large a file may be.
 const maxFile = 2 << 20
 
+// unixLines takes a byte order mark out and ends every line in the same way.
+var unixLines = strings.NewReplacer("\ufeff", "", "\r\n", "\n", "\r", "\n")
+
 func parseFile(f File, problems *[]Problem) (docs []Document) {
 	r := &reporter{problems: problems, file: f.Name}
 	if len(f.Text) > maxFile {
 		r.at(0, 0, "the file is larger than 2 MB; split it")
 		return nil
 	}
-	tree, err := parser.ParseBytes(f.Text, 0)
+	if !utf8.Valid(f.Text) {
+		r.at(0, 0, "the file is not UTF-8 text; save it as UTF-8")
+		return nil
+	}
+	text := unixLines.Replace(string(f.Text))
+	tree, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil {
 		r.syntax(err)
 		return nil
 	}
-	src := newSource(f.Text)
+	src := newSource(text)
 	for _, d := range tree.Docs {
 		if d.Body == nil || d.Body.Type() == ast.CommentType || d.Body.Type() == ast.NullType {
 			continue

@@ -7,10 +7,10 @@ type source struct {
 	lines [][]rune
 }
 
-func newSource(text []byte) *source {
+func newSource(text string) *source {
 	s := new(source)
-	for l := range strings.SplitSeq(string(text), "\n") {
-		s.lines = append(s.lines, []rune(strings.TrimSuffix(l, "\r")))
+	for l := range strings.SplitSeq(text, "\n") {
+		s.lines = append(s.lines, []rune(l))
 	}
 	return s
 }
