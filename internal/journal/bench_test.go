@@ -39,6 +39,7 @@ func BenchmarkAppend(b *testing.B) {
 
 // appendConcurrently appends b.N events.
 func appendConcurrently(b *testing.B, j *journal.Journal, producers, batch int) {
+	b.Helper()
 	var left atomic.Int64
 	left.Store(int64(b.N))
 	var wg sync.WaitGroup

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -165,9 +166,7 @@ func TestEngineFailureUnderLoad(t *testing.T) {
 			}
 		case mine := <-acked:
 			running--
-			for at, payload := range mine {
-				want[at] = payload
-			}
+			maps.Copy(want, mine)
 		}
 	}
 	if s, err := j.Stat(t.Context()); err != nil || s.Opens < 2 {
@@ -238,6 +237,7 @@ func TestTornLastWrite(t *testing.T) {
 // bytes: all whole records are there, and appends go on behind them, also after
 // another opening.
 func checkTorn(t *testing.T, dir string, records, size int, cut int64) {
+	t.Helper()
 	whole := records - 1 - int(cut)/(size+70)
 	j := open(t, journal.Options{Dir: dir})
 	payloads, _ := stored(t, j)

@@ -12,8 +12,8 @@ import (
 )
 
 // follow sends the records of a follower to a channel until the test ends.
-func follow(t testing.TB, j *journal.Journal, from uint64) <-chan *journal.Record {
-	t.Helper()
+func follow(tb testing.TB, j *journal.Journal, from uint64) <-chan *journal.Record {
+	tb.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
 	records, ended := make(chan *journal.Record), make(chan struct{})
 	go func() {
@@ -27,21 +27,21 @@ func follow(t testing.TB, j *journal.Journal, from uint64) <-chan *journal.Recor
 			}
 		})
 		if !errors.Is(err, context.Canceled) && !errors.Is(err, journal.ErrClosed) {
-			t.Errorf("follow: %v", err)
+			tb.Errorf("follow: %v", err)
 		}
 	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	tb.Cleanup(func() { cancel(); <-ended })
 	return records
 }
 
 // followLive is follow from the end on; it returns when the follower has caught
 // up, so that every further record is a live one.
-func followLive(t testing.TB, j *journal.Journal) <-chan *journal.Record {
-	t.Helper()
+func followLive(tb testing.TB, j *journal.Journal) <-chan *journal.Record {
+	tb.Helper()
 	last, _ := j.Last()
-	records := follow(t, j, last+1)
+	records := follow(tb, j, last+1)
 	for {
-		mustAppend(t, j, "live?")
+		mustAppend(tb, j, "live?")
 		if r := <-records; r.Tags != nil {
 			return records
 		}

@@ -18,20 +18,20 @@ import (
 )
 
 // open opens a journal that the test's end closes.
-func open(t testing.TB, o journal.Options) *journal.Journal {
-	t.Helper()
-	j, err := journal.Open(t.Context(), o)
+func open(tb testing.TB, o journal.Options) *journal.Journal {
+	tb.Helper()
+	j, err := journal.Open(tb.Context(), o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() { mustClose(t, j) })
+	tb.Cleanup(func() { mustClose(tb, j) })
 	return j
 }
 
-func mustClose(t testing.TB, j *journal.Journal) {
-	t.Helper()
+func mustClose(tb testing.TB, j *journal.Journal) {
+	tb.Helper()
 	if err := j.Close(); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 }
 
@@ -44,19 +44,19 @@ func events(payloads ...string) []cx.Entry {
 	return entries
 }
 
-func mustAppend(t testing.TB, j *journal.Journal, payloads ...string) cx.Position {
-	t.Helper()
-	at, err := j.Append(t.Context(), events(payloads...), nil)
+func mustAppend(tb testing.TB, j *journal.Journal, payloads ...string) cx.Position {
+	tb.Helper()
+	at, err := j.Append(tb.Context(), events(payloads...), nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return at
 }
 
 // stored reads all payloads of a journal, keyed and ordered by position.
-func stored(t testing.TB, j *journal.Journal) (payloads []string, positions []cx.Position) {
-	t.Helper()
-	err := j.Read(t.Context(), 0, 0, func(r *journal.Record) error {
+func stored(tb testing.TB, j *journal.Journal) (payloads []string, positions []cx.Position) {
+	tb.Helper()
+	err := j.Read(tb.Context(), 0, 0, func(r *journal.Record) error {
 		for i, e := range r.Entries {
 			payloads = append(payloads, string(e.Payload))
 			positions = append(positions, cx.At(r.Sequence, i))
@@ -64,7 +64,7 @@ func stored(t testing.TB, j *journal.Journal) (payloads []string, positions []cx
 		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return payloads, positions
 }

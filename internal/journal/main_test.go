@@ -56,6 +56,7 @@ func runTask(task func(*journal.Journal, string) error) error {
 
 // child prepares the test binary to run a task.
 func child(t *testing.T, task, dir, name string, env ...string) *exec.Cmd {
+	t.Helper()
 	c := exec.CommandContext(t.Context(), os.Args[0])
 	c.Env = append(os.Environ(), childVariable+"="+task, dirVariable+"="+dir, nameVariable+"="+name)
 	c.Env = append(c.Env, env...)
