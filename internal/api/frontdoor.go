@@ -58,6 +58,7 @@ type Reception struct {
 	Parse     time.Duration
 	Append    time.Duration // until durable
 	Answer    time.Duration // from durable to decided
+	Total     time.Duration // until the answer was handed to the connection
 }
 
 // FrontDoorOptions says what a FrontDoor needs. Journal, Keys and Sites must be
@@ -76,7 +77,7 @@ type FrontDoorOptions struct {
 	ReadTimeout   time.Duration // for a body to arrive; default 10 s
 	AppendTimeout time.Duration // for events to become durable; default 5 s
 	AnswerTimeout time.Duration // from durable to decided; default 150 ms
-	MaxInFlight   int           // requests at once; default 4,096
+	MaxInFlight   int           // requests at once whose body has arrived; default 4,096
 	Rate          Rate          // of events for each key; default 300,000/s, burst 600,000
 }
 
@@ -141,14 +142,11 @@ func allowed(call bool) string {
 
 // receive is the way of one request through the door.
 func (f *FrontDoor) receive(w http.ResponseWriter, r *http.Request, call collect.Call) {
+	began := f.Now()
 	allowOrigin(w, r)
 	v := f.visits.Get().(*visit)
 	v.begin(f, r, call)
-	err := v.admit()
-	if err == nil {
-		err = v.run(w)
-	}
-	v.leave()
+	err := v.run(w)
 	if err != nil {
 		v.seen.Status = f.fail(w, r, err)
 	} else {
@@ -156,6 +154,7 @@ func (f *FrontDoor) receive(w http.ResponseWriter, r *http.Request, call collect
 		writeRaw(w, http.StatusOK, v.answer)
 	}
 	if f.Meter != nil {
+		v.seen.Total = f.Now().Sub(began)
 		f.Meter.Received(v.seen)
 	}
 	if v.reusable {
@@ -171,11 +170,11 @@ type visit struct {
 	door     *FrontDoor
 	request  *http.Request
 	call     collect.Call
+	wants    bool // the client waits for actions
 	key      *access.Key
 	inBody   string // the write key, when it came in the body
 	at       cx.Instant
 	seen     Reception
-	inside   bool
 	reusable bool
 
 	body      []byte
@@ -188,26 +187,9 @@ type visit struct {
 
 func (v *visit) begin(f *FrontDoor, r *http.Request, call collect.Call) {
 	v.door, v.request, v.call = f, r, call
+	v.wants = wantsAnswer(r)
 	v.seen = Reception{Path: r.URL.Path}
 	v.reusable = true
-}
-
-// admit lets the request in when there is room.
-func (v *visit) admit() error {
-	select {
-	case v.door.inFlight <- struct{}{}:
-		v.inside = true
-		return nil
-	default:
-		return cx.E(cx.Limited, "", "too many requests at once: try again")
-	}
-}
-
-func (v *visit) leave() {
-	if v.inside {
-		<-v.door.inFlight
-		v.inside = false
-	}
 }
 
 // run takes the request in and leaves the answer in v.answer.
@@ -226,6 +208,18 @@ func (v *visit) run(w http.ResponseWriter) error {
 		v.answer = append(v.answer[:0], `{"success":true}`...)
 		return nil
 	}
+	select {
+	case v.door.inFlight <- struct{}{}:
+		defer func() { <-v.door.inFlight }()
+	default:
+		return cx.E(cx.Limited, "", "too many requests at once: try again")
+	}
+	return v.takeIn(ring)
+}
+
+// takeIn turns the body into events, and those into what is durable and
+// answered.
+func (v *visit) takeIn(ring *access.Ring) error {
 	began := v.door.Now()
 	v.at = cx.InstantOf(began)
 	if err := v.collector.Open(v.call, v.body); err != nil {
@@ -257,7 +251,7 @@ var errStarting = cx.E(cx.Unavailable, "", "the program is starting: try again")
 // client does.
 func (v *visit) store(got collect.Result) error {
 	var waiter *pipeline.Waiter
-	if v.wantsAnswer() {
+	if v.wants {
 		waiter = pipeline.NewWaiter(len(got.Events))
 	}
 	if len(got.Events) > 0 {
@@ -320,11 +314,15 @@ func (v *visit) await(events []cx.Event, waiter *pipeline.Waiter) {
 	}
 }
 
-func (v *visit) wantsAnswer() bool {
-	if v.request.URL.RawQuery == "" {
+// wantsAnswer reports whether the client asks for actions in the answer.
+func wantsAnswer(r *http.Request) bool {
+	switch r.URL.RawQuery {
+	case "":
 		return false
+	case "actions=1":
+		return true
 	}
-	a := v.request.URL.Query().Get("actions")
+	a := r.URL.Query().Get("actions")
 	return a == "1" || a == "true"
 }
 

@@ -61,7 +61,9 @@ func appendByMessage(dst []byte, events []cx.Event, answers []pipeline.Answer) [
 		dst = append(dst, ":{"...)
 		contents := make([][]byte, 0, len(answers[i].Treatments))
 		for _, t := range answers[i].Treatments {
-			contents = append(contents, t.Content)
+			if len(t.Content) > 0 {
+				contents = append(contents, t.Content)
+			}
 		}
 		dst = appendSayings(dst, contents, answers[i].Withdraw)
 		dst = append(dst, '}')
@@ -124,6 +126,9 @@ func (s *screen) apply(a *pipeline.Answer) {
 		}
 	}
 	for _, t := range a.Treatments {
+		if len(t.Content) == 0 {
+			continue
+		}
 		decision := cx.ParseValue(cx.Member(t.Content, "decision")).Str()
 		s.show(saying{id: decision + "/" + t.Action, place: t.Place, content: t.Content})
 	}

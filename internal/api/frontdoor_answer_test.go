@@ -41,6 +41,7 @@ func TestAnswerToABrowser(t *testing.T) {
 	}{
 		{"nothing to say", []pipeline.Answer{{}}, `"actions":[],"withdraw":[]`},
 		{"one action", []pipeline.Answer{{Treatments: saidBy(bar(""))}}, `"actions":[{"decision":"d_1","action":"bar","place":"top"}],"withdraw":[]`},
+		{"nothing that can be repeated", []pipeline.Answer{{Treatments: saidBy(cx.Treatment{Action: "bar", Place: "top"})}}, `"actions":[],"withdraw":[]`},
 		{"two places", []pipeline.Answer{{Treatments: saidBy(bar(""))}, {Treatments: saidBy(treat("d_2", "card", "centre", ""))}},
 			`"actions":[{"decision":"d_1","action":"bar","place":"top"},{"decision":"d_2","action":"card","place":"centre"}],"withdraw":[]`},
 		{"the last wins its place", []pipeline.Answer{{Treatments: saidBy(bar(""))}, {Treatments: saidBy(treat("d_2", "card", "top", ""))}},
@@ -73,7 +74,7 @@ func TestAnswerToAServer(t *testing.T) {
 	d.tape.answers = answering(
 		pipeline.Answer{Treatments: saidBy(treat("d_1", "bar", "top", ""))},
 		pipeline.Answer{Withdraw: []string{"d_0/bar"}},
-		pipeline.Answer{},
+		pipeline.Answer{Treatments: saidBy(cx.Treatment{Action: "bar", Place: "top"})},
 	)
 	w := d.post("/v1/batch?actions=1", `{"batch":[
 		{"type":"page","userId":"u","messageId":"m\"1"}, {"type":"page"}, {"type":"page","userId":"v","messageId":"m2"}, {"type":"page","userId":"v","messageId":"m2"}]}`,

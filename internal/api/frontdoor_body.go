@@ -49,11 +49,15 @@ func requestTooLarge() error {
 	return &cx.Error{Kind: cx.Invalid, Err: &collect.Refusal{Reason: collect.RequestTooLarge}}
 }
 
-// readUpTo appends what r gives to dst, at most limit bytes, asking for expected
-// ones at first.
+// believed is how many announced bytes are made room for before any arrives:
+// whoever announces more and sends nothing costs no more.
+const believed = 64 << 10
+
+// readUpTo appends what r gives to dst, at most limit bytes of which expected
+// are announced.
 func readUpTo(dst []byte, r io.Reader, expected, limit int) ([]byte, error) {
-	if need := min(expected+1, limit); cap(dst) < need {
-		dst = make([]byte, 0, max(need, 4<<10))
+	if need := max(min(expected+1, believed), 4<<10); cap(dst) < need {
+		dst = make([]byte, 0, need)
 	}
 	for len(dst) < limit {
 		if len(dst) == cap(dst) {

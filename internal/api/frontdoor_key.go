@@ -90,7 +90,7 @@ func (v *visit) sender(ring *access.Ring, site Site) collect.Sender {
 		Redact:      site.Redact,
 		Address:     v.door.remoteAddress(v.request),
 		UserAgent:   v.request.UserAgent(),
-		WantsAnswer: v.wantsAnswer(),
+		WantsAnswer: v.wants,
 	}
 	if w := ring.Workspace(v.key.Workspace); w != nil {
 		from.Secret = w.SigningSecret

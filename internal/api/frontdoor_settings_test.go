@@ -121,12 +121,17 @@ func TestRefusedInputIsSampled(t *testing.T) {
 		d.Refusals = samples
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
-		go func() { _ = samples.Run(ctx) }()
+		done := make(chan error)
+		go func() { done <- samples.Run(ctx) }()
 		d.post("/v1/b", `{"batch":[`+pageCall+`,{"type":"track","event":"Café \u0000","userId":"u-12345"},{"type":"page","anonymousId":"a","userId":"guest"}]}`, "Authorization", basic("demo"))
 		d.post("/v1/t", `{"userId":"u-12345","email":"taro@example.com"}`, "Authorization", basic(d.server))
 		d.post("/v1/t", `{"userId":"u-12345`, "Authorization", basic("demo"))
 		d.post("/v1/t", `{"userId":"u-12345`, "Authorization", basic("nobody"))
-		<-time.After(2 * time.Second)
+		<-time.After(2 * time.Second) // one tick writes what has come
+		cancel()
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
 		browser, server := d.ledger.keys[0].ID, d.ledger.keys[2].ID
 		want := []access.Refused{
 			{At: doorTime, Workspace: "shop", Key: browser, Reason: "invalid_id", Index: 1, Type: "track", Name: "Café \x00", Excerpt: `{"type":<text 5>,"event":<text 12>,"userId":<text 7>}`},
