@@ -20,8 +20,8 @@ import (
 // Limited or Unavailable, when too much is waiting already, and with kind
 // Invalid when there are no entries or one is longer than MaxPayload.
 //
-// The payloads belong to the journal and its followers from now on: they must
-// not be changed, even after Append has returned.
+// After a return without error the journal keeps neither entries nor payloads.
+// After an error it may still be reading them: they must not be changed.
 func (j *Journal) Append(ctx context.Context, entries []cx.Entry, tag any) (first cx.Position, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, j.notWritten(err)

@@ -17,7 +17,7 @@ type committer struct {
 	j       *Journal
 	pending []*waiter // taken from the queue, in no record yet or only in part
 	parts   []part    // of the record being made
-	buffer  []byte    // its encoding
+	buffer  []byte    // its encoding, which the record's entries alias
 }
 
 // part is the share of one waiter in a record: its entries [from, to).
@@ -183,7 +183,7 @@ func (c *committer) dropPending(n int) {
 // commit makes the packed record durable and tells its waiters.
 func (c *committer) commit(ctx context.Context) {
 	r := c.record()
-	c.buffer = AppendRecord(c.buffer[:0], r)
+	c.encode(r)
 	fault.Point("append.before")
 	err := c.publish(ctx, r.Sequence)
 	fault.Point("append.after")
@@ -218,6 +218,22 @@ func (c *committer) record() *Record {
 		r.Entries = append(r.Entries, p.w.entries[p.from:p.to]...)
 	}
 	return r
+}
+
+// encode writes r into memory of its own, which its entries alias from then on:
+// the follower keeps the record after its appenders have gone.
+func (c *committer) encode(r *Record) {
+	size := headerSize
+	for i := range r.Entries {
+		size += entrySize(len(r.Entries[i].Payload))
+	}
+	c.buffer = AppendRecord(make([]byte, 0, size), r)
+	end := headerSize
+	for i := range r.Entries {
+		n := len(r.Entries[i].Payload)
+		end += entrySize(n)
+		r.Entries[i].Payload = c.buffer[end-n : end : end]
+	}
 }
 
 // publish stores the buffer and checks that it got the sequence it should.

@@ -26,17 +26,35 @@ func TestKilledProcessesLoseNothing(t *testing.T) {
 	dir, acked := t.TempDir(), acks{}
 	random := rand.New(rand.NewPCG(20261122, 0))
 	for round := range rounds {
-		killAfter(t, dir, fmt.Sprint("round", round), 1+random.IntN(2000), acked)
-		checkStored(t, dir, acked)
+		killAfter(t, "append", dir, fmt.Sprint("round", round), 1+random.IntN(2000), acked)
+		if first := checkStored(t, dir, acked); first != 1 {
+			t.Fatalf("the first record is %d", first)
+		}
 	}
 	t.Logf("%d entries acknowledged over %d kills", len(acked), rounds)
 }
 
-// killAfter runs a child that appends and kills it after so many entries were
+// TestKilledWhileReleasing does the same to a process that also releases old
+// records: what it had not released is all there.
+func TestKilledWhileReleasing(t *testing.T) {
+	const rounds = 5
+	dir, acked := t.TempDir(), acks{}
+	random := rand.New(rand.NewPCG(20261122, 1))
+	for round := range rounds {
+		killAfter(t, "release", dir, fmt.Sprint("round", round), 800+random.IntN(800), acked)
+		first := checkStored(t, dir, acked)
+		newest := slices.Max(slices.Collect(maps.Keys(acked))).Sequence()
+		if first == 1 || first+releaseBehind > newest+1 {
+			t.Errorf("records from %d on are left, the newest acknowledged is %d", first, newest)
+		}
+	}
+}
+
+// killAfter runs a child's task and kills it after so many entries were
 // acknowledged.
-func killAfter(t *testing.T, dir, name string, entries int, acked acks) {
+func killAfter(t *testing.T, task, dir, name string, entries int, acked acks) {
 	t.Helper()
-	c := child(t, "append", dir, name)
+	c := child(t, task, dir, name)
 	out, err := c.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
@@ -44,22 +62,24 @@ func killAfter(t *testing.T, dir, name string, entries int, acked acks) {
 	if err := c.Start(); err != nil {
 		t.Fatal(err)
 	}
-	before := len(acked)
-	if err := acked.read(bufio.NewScanner(out), entries, func() { _ = c.Process.Kill() }); err != nil {
+	mine := acks{}
+	if err := mine.read(bufio.NewScanner(out), entries, func() { _ = c.Process.Kill() }); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Wait(); c.ProcessState.Sys().(syscall.WaitStatus).Signal() != syscall.SIGKILL {
 		t.Fatalf("%s ended with %v, want it killed", name, err)
 	}
-	if len(acked)-before < entries {
-		t.Fatalf("%s acknowledged %d entries, want %d or more", name, len(acked)-before, entries)
+	if len(mine) < entries {
+		t.Fatalf("%s acknowledged %d entries, want %d or more", name, len(mine), entries)
 	}
+	maps.Copy(acked, mine)
 }
 
 // checkStored opens a journal and checks that each acknowledged entry is where
 // it was said to be, that no entry is there twice, and that log time and
-// sequence never go back.
-func checkStored(t *testing.T, dir string, acked acks) {
+// sequence never go back. It returns the sequence of the oldest record and
+// takes what was acknowledged before that out of acked.
+func checkStored(t *testing.T, dir string, acked acks) (first uint64) {
 	t.Helper()
 	j, err := journal.Open(t.Context(), journal.Options{Dir: dir})
 	if err != nil {
@@ -69,6 +89,10 @@ func checkStored(t *testing.T, dir string, acked acks) {
 	found, seen := 0, map[string]cx.Position{}
 	var before journal.Record
 	err = j.Read(t.Context(), 0, 0, func(r *journal.Record) error {
+		if first == 0 {
+			first, before.Sequence = r.Sequence, r.Sequence-1
+			maps.DeleteFunc(acked, func(at cx.Position, _ string) bool { return at.Sequence() < first })
+		}
 		if r.Sequence != before.Sequence+1 || r.Time < before.Time {
 			return fmt.Errorf("record %d of %v comes after %d of %v", r.Sequence, r.Time, before.Sequence, before.Time)
 		}
@@ -93,6 +117,7 @@ func checkStored(t *testing.T, dir string, acked acks) {
 	if found != len(acked) {
 		t.Fatalf("%d of %d acknowledged entries are stored", found, len(acked))
 	}
+	return first
 }
 
 // TestWriteErrorIsSurvived makes the file system refuse a write in the middle

@@ -275,6 +275,55 @@ func TestReleaseKeepsWhatIsNeeded(t *testing.T) {
 	}
 }
 
+// TestReadersAndReleaseRunTogether reads from the oldest record again and again
+// while others append and release. No reader ever misses a record.
+func TestReadersAndReleaseRunTogether(t *testing.T) {
+	j := open(t, journal.Options{Dir: t.TempDir()})
+	mustAppend(t, j, "x")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for ctx.Err() == nil {
+				_, _ = j.Append(ctx, events("x"), nil)
+			}
+		})
+	}
+	released := uint64(0)
+	wg.Go(func() {
+		for ctx.Err() == nil {
+			last, _ := j.Last()
+			n, err := j.Release(t.Context(), last)
+			if err != nil {
+				t.Error(err)
+			}
+			released += n
+		}
+	})
+	for range 3 {
+		wg.Go(func() {
+			defer stop()
+			for range 30 {
+				after := uint64(0)
+				if err := j.Read(t.Context(), 0, 0, func(r *journal.Record) error {
+					if after != 0 && r.Sequence != after+1 {
+						return fmt.Errorf("record %d after %d", r.Sequence, after)
+					}
+					after = r.Sequence
+					return nil
+				}); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if released == 0 {
+		t.Error("nothing was released")
+	}
+}
+
 func ExampleJournal_Append() {
 	dir, remove := exampleDir()
 	defer remove()

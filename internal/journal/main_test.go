@@ -26,8 +26,9 @@ const (
 )
 
 var tasks = map[string]func(j *journal.Journal, name string) error{
-	"append": appendForEver,
-	"limit":  appendPastTheLimit,
+	"append":  appendForEver,
+	"release": releaseForEver,
+	"limit":   appendPastTheLimit,
 }
 
 func TestMain(m *testing.M) {
@@ -117,6 +118,35 @@ func appendForEver(j *journal.Journal, name string) error {
 		})
 	}
 	wg.Wait()
+	return <-failed
+}
+
+// releaseBehind is how many records releaseForEver leaves before the newest one
+// that it knows.
+const releaseBehind = 30
+
+// releaseForEver appends like appendForEver and releases old records meanwhile.
+func releaseForEver(j *journal.Journal, name string) error {
+	failed := make(chan error, 1)
+	go func() {
+		for done := uint64(0); ; {
+			last, _ := j.Last()
+			if last < done+releaseBehind+60 {
+				// An append takes as long as a commit, so this does not spin.
+				if _, err := j.Append(context.Background(), []cx.Entry{{Kind: cx.EntryTick, Payload: fmt.Append(nil, name, last)}}, nil); err != nil {
+					failed <- err
+					return
+				}
+				continue
+			}
+			done = last - releaseBehind
+			if _, err := j.Release(context.Background(), done); err != nil {
+				failed <- err
+				return
+			}
+		}
+	}()
+	go func() { failed <- appendForEver(j, name) }()
 	return <-failed
 }
 
