@@ -20,7 +20,7 @@ type feed struct {
 	texts texts
 
 	position cx.Position
-	unsure   bool // the last commit failed: position must be read again
+	unsure   bool // the last commit failed: position must be read again, and may be that commit's
 }
 
 // open takes a second handle on the file that the driver has open already; the
@@ -63,8 +63,11 @@ func (w *Warehouse) Position(ctx context.Context) (p cx.Position, err error) {
 		return 0, err
 	}
 	err = w.low.Do(func() error {
-		err := w.feed.settle()
-		p = w.feed.position
+		if err := w.ready(); err != nil {
+			return err
+		}
+		err := w.file.feed.settle()
+		p = w.file.feed.position
 		return err
 	})
 	return p, err
@@ -82,24 +85,52 @@ func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
 		return err
 	}
 	fault.Point("warehouse.before")
-	err := w.low.Do(func() error { return w.feed.store(b) })
-	if err != nil && strings.Contains(err.Error(), "Out of Memory") && w.asking.evict() {
-		err = w.low.Do(func() error { return w.feed.store(b) })
-	}
-	if err != nil {
+	if err := w.low.Do(func() error { return w.append(b) }); err != nil {
 		return fmt.Errorf("append to the warehouse: %w", err)
 	}
 	fault.Point("warehouse.after")
 	return nil
 }
 
+// append stores b, and tries again without questions beside it when that fails
+// for anything but what is in b.
+func (w *Warehouse) append(b *pipeline.Batch) error {
+	if err := w.ready(); err != nil {
+		return err
+	}
+	err := w.file.feed.store(b)
+	if err == nil || cx.KindOf(err) != cx.Internal {
+		return err
+	}
+	defer w.asking.hold(errEvicted)()
+	if broken(err) {
+		if err := w.reopen(); err != nil {
+			return err
+		}
+	}
+	return w.file.feed.store(b)
+}
+
+// broken reports whether err means that DuckDB refuses every further call.
+func broken(err error) bool { return strings.Contains(err.Error(), "database has been invalidated") }
+
+// ready opens the file again if the last attempt to do so failed. It runs on
+// low.
+func (w *Warehouse) ready() error {
+	if w.file != nil {
+		return nil
+	}
+	return w.reopen()
+}
+
 func (f *feed) store(b *pipeline.Batch) error {
+	tried := f.unsure
 	if err := f.settle(); err != nil {
 		return err
 	}
 	first, last, rows := span(b)
 	switch {
-	case rows == 0 && b.Upto <= f.position:
+	case tried && b.Upto == f.position, rows == 0 && b.Upto <= f.position:
 		return nil
 	case b.Upto <= f.position || rows > 0 && first <= f.position:
 		return cx.E(cx.Conflict, "", fmt.Sprintf("rows up to %v are stored already; the batch goes from %v to %v", f.position, first, b.Upto))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -27,8 +28,10 @@ func (w *Warehouse) Query(ctx context.Context, ws cx.Workspace, statement string
 	}
 	defer leave()
 	err = nice.Run(func() error {
-		t, err = w.answer(ctx, ws, statement)
-		return err
+		return w.using(func(f *file) (err error) {
+			t, err = w.answer(ctx, f, ws, statement)
+			return err
+		})
 	})
 	if err != nil {
 		return nil, explain(ctx, err)
@@ -36,8 +39,8 @@ func (w *Warehouse) Query(ctx context.Context, ws cx.Workspace, statement string
 	return t, nil
 }
 
-func (w *Warehouse) answer(ctx context.Context, ws cx.Workspace, statement string) (*warehouse.Table, error) {
-	conn, err := w.queries.Conn(ctx)
+func (w *Warehouse) answer(ctx context.Context, f *file, ws cx.Workspace, statement string) (*warehouse.Table, error) {
+	conn, err := f.queries.Conn(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -128,17 +131,17 @@ func explain(ctx context.Context, err error) error {
 // questions keeps track of what people ask, so that it can be interrupted.
 type questions struct {
 	mu      sync.Mutex
-	stopped bool
 	running map[*context.CancelCauseFunc]struct{}
 	quiet   sync.Cond // told when one has ended
+	holds   []error   // why no question is let in, one for each who holds them up
 }
 
 // enter registers a question; leave must be called when it has ended.
 func (q *questions) enter(ctx context.Context) (_ context.Context, leave func(), err error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.stopped {
-		return nil, nil, errClosing
+	if len(q.holds) > 0 {
+		return nil, nil, q.holds[0]
 	}
 	if q.running == nil {
 		q.running = map[*context.CancelCauseFunc]struct{}{}
@@ -155,26 +158,22 @@ func (q *questions) enter(ctx context.Context) (_ context.Context, leave func(),
 	}, nil
 }
 
-// evict interrupts every question under way, waits for them to end and reports
-// whether there was one.
-func (q *questions) evict() bool { return q.interrupt(errEvicted, false) }
-
-// stop does the same and lets no question in any more.
-func (q *questions) stop() { q.interrupt(errClosing, true) }
-
-func (q *questions) interrupt(why error, forGood bool) bool {
+// hold interrupts every question under way, waits for them to end and lets none
+// in until release is called.
+func (q *questions) hold(why error) (release func()) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.stopped = q.stopped || forGood
-	asked := make([]*context.CancelCauseFunc, 0, len(q.running))
+	q.holds = append(q.holds, why)
 	for cancel := range q.running {
 		(*cancel)(why)
-		asked = append(asked, cancel)
 	}
-	for _, cancel := range asked {
-		for _, still := q.running[cancel]; still; _, still = q.running[cancel] {
-			q.quiet.Wait()
-		}
+	for len(q.running) > 0 {
+		q.quiet.Wait()
 	}
-	return len(asked) > 0
+	return func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		i := slices.Index(q.holds, why)
+		q.holds = slices.Delete(q.holds, i, i+1)
+	}
 }

@@ -44,18 +44,18 @@ func (w *Warehouse) Story(ctx context.Context, ws cx.Workspace, id cx.CustomerID
 	if before == 0 {
 		before = math.MaxUint64
 	}
-	err = w.look(ctx, "read a story", ws, func(in string) error {
-		who, err := w.family(ctx, in, id)
+	err = w.look(ctx, "read a story", ws, func(f *file, in string) error {
+		who, err := f.family(ctx, in, id)
 		if err != nil {
 			return err
 		}
-		from, err := w.pageStart(ctx, in, who, before, limit)
+		from, err := f.pageStart(ctx, in, who, before, limit)
 		if err != nil {
 			return err
 		}
 		for _, s := range sources {
 			where := fmt.Sprintf("%s AND %s IN (%s) AND position >= %d AND position < %d", in, s.who, who, from, before)
-			if items, err = w.read(ctx, s, where, 0, items); err != nil {
+			if items, err = f.read(ctx, s, where, 0, items); err != nil {
 				return err
 			}
 		}
@@ -67,8 +67,8 @@ func (w *Warehouse) Story(ctx context.Context, ws cx.Workspace, id cx.CustomerID
 
 // Recent returns the newest events, newest first.
 func (w *Warehouse) Recent(ctx context.Context, ws cx.Workspace, limit int) (items []warehouse.Item, err error) {
-	err = w.look(ctx, "read the newest events", ws, func(in string) error {
-		items, err = w.read(ctx, sources[len(sources)-1], in, limit, nil)
+	err = w.look(ctx, "read the newest events", ws, func(f *file, in string) error {
+		items, err = f.read(ctx, sources[len(sources)-1], in, limit, nil)
 		return err
 	})
 	return items, err
@@ -78,13 +78,13 @@ func (w *Warehouse) Recent(ctx context.Context, ws cx.Workspace, limit int) (ite
 // by which the row is found without a search.
 func (w *Warehouse) Decision(ctx context.Context, ws cx.Workspace, id cx.DecisionID) (d *pipeline.DecisionRow, err error) {
 	d = &pipeline.DecisionRow{ID: id, Position: id.Position()}
-	err = w.look(ctx, "read a decision", ws, func(in string) error {
+	err = w.look(ctx, "read a decision", ws, func(f *file, in string) error {
 		var (
 			customer, definitions    uint64
 			at                       time.Time
 			workspace, name, winners string
 		)
-		err := w.lookups.QueryRowContext(ctx, fmt.Sprintf(
+		err := f.lookups.QueryRowContext(ctx, fmt.Sprintf(
 			"SELECT workspace, customer_id, time, event, definitions, winners::VARCHAR, trace, input FROM store.decisions WHERE %s AND position = %d AND decision = ?", in, d.Position),
 			id.String()).Scan(&workspace, &customer, &at, &name, &definitions, &winners, &d.Trace, &d.Input)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -112,7 +112,7 @@ func (w *Warehouse) Decision(ctx context.Context, ws cx.Workspace, id cx.Decisio
 
 // look runs f on a thread of low priority with the condition that keeps the
 // workspace's rows.
-func (w *Warehouse) look(ctx context.Context, op string, ws cx.Workspace, f func(in string) error) error {
+func (w *Warehouse) look(ctx context.Context, op string, ws cx.Workspace, f func(f *file, in string) error) error {
 	var in string
 	switch {
 	case ws == "":
@@ -122,7 +122,10 @@ func (w *Warehouse) look(ctx context.Context, op string, ws cx.Workspace, f func
 	default:
 		in = "workspace = '" + strings.ReplaceAll(string(ws), "'", "''") + "'"
 	}
-	if err := nice.Run(func() error { return f(in) }); err != nil {
+	err := nice.Run(func() error {
+		return w.using(func(file *file) error { return f(file, in) })
+	})
+	if err != nil {
 		return fmt.Errorf("%s: %w", op, err)
 	}
 	return nil
@@ -130,8 +133,8 @@ func (w *Warehouse) look(ctx context.Context, op string, ws cx.Workspace, f func
 
 // family lists the numbers of the customer and of all that were merged into it,
 // directly or not, with commas between.
-func (w *Warehouse) family(ctx context.Context, in string, id cx.CustomerID) (string, error) {
-	rows, err := w.lookups.QueryContext(ctx, fmt.Sprintf(`
+func (f *file) family(ctx context.Context, in string, id cx.CustomerID) (string, error) {
+	rows, err := f.lookups.QueryContext(ctx, fmt.Sprintf(`
 		WITH RECURSIVE family(id) AS (
 			SELECT %d::UBIGINT
 			UNION
@@ -154,14 +157,14 @@ func (w *Warehouse) family(ctx context.Context, in string, id cx.CustomerID) (st
 
 // pageStart returns the position of the limit-th newest item before a position,
 // 0 when there are fewer.
-func (w *Warehouse) pageStart(ctx context.Context, in, who string, before cx.Position, limit int) (from cx.Position, err error) {
+func (f *file) pageStart(ctx context.Context, in, who string, before cx.Position, limit int) (from cx.Position, err error) {
 	var parts []string
 	for _, s := range sources {
 		parts = append(parts, fmt.Sprintf("SELECT position FROM store.%s WHERE %s AND %s IN (%s) AND position < %d", s.table, in, s.who, who, before))
 	}
 	query := fmt.Sprintf("SELECT position FROM (%s) ORDER BY position DESC LIMIT 1 OFFSET %d", strings.Join(parts, " UNION ALL "), max(limit, 1)-1)
 	var n uint64
-	err = w.lookups.QueryRowContext(ctx, query).Scan(&n)
+	err = f.lookups.QueryRowContext(ctx, query).Scan(&n)
 	if errors.Is(err, sql.ErrNoRows) {
 		return 0, nil
 	}
@@ -169,12 +172,12 @@ func (w *Warehouse) pageStart(ctx context.Context, in, who string, before cx.Pos
 }
 
 // read appends the items of one source, newest first; limit 0 means all.
-func (w *Warehouse) read(ctx context.Context, s source, where string, limit int, items []warehouse.Item) ([]warehouse.Item, error) {
+func (f *file) read(ctx context.Context, s source, where string, limit int, items []warehouse.Item) ([]warehouse.Item, error) {
 	query := fmt.Sprintf("SELECT %s FROM store.%s WHERE %s ORDER BY position DESC", s.what, s.table, where)
 	if limit > 0 {
 		query += fmt.Sprintf(" LIMIT %d", limit)
 	}
-	rows, err := w.lookups.QueryContext(ctx, query)
+	rows, err := f.lookups.QueryContext(ctx, query)
 	if err != nil {
 		return nil, err
 	}

@@ -2,17 +2,9 @@ package duckdb
 
 import (
 	"context"
-	"database/sql"
-	"database/sql/driver"
 	"errors"
-	"fmt"
-	"net/url"
-	"runtime"
-	"strconv"
 	"sync"
 	"time"
-
-	duck "github.com/duckdb/duckdb-go/v2"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/nice"
@@ -56,13 +48,11 @@ func def[T comparable](p *T, v T) {
 type Warehouse struct {
 	options Options
 	low     *nice.Thread // where appending runs
-	feed    feed
 	asking  questions
+	closing func() error
 
-	connector *duck.Connector
-	lookups   *sql.DB // for Story and the like, which are short
-	queries   *sql.DB // for what people write
-	closing   func() error
+	mu   sync.RWMutex // held for reading while file is used by anyone but low
+	file *file        // nil when it could not be opened again; replaced on low only
 }
 
 var (
@@ -78,79 +68,64 @@ const checkpointAfter = "128MiB"
 // Open opens the warehouse, creating the file when there is none. A file that
 // another process has open, or that a newer program wrote, is refused with
 // instructions. The caller closes the Warehouse.
-func Open(ctx context.Context, o Options) (_ *Warehouse, err error) {
+func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	o.fill()
 	w := &Warehouse{options: o, low: nice.NewThread()}
 	w.closing = sync.OnceValue(w.close)
-	defer func() {
-		if err != nil {
-			err = fmt.Errorf("open the warehouse %s: %w", o.Path, errors.Join(err, w.Close()))
-		}
-	}()
-	if w.connector, err = duck.NewConnector(o.Path+"?"+o.settings().Encode(), nil); err != nil {
-		return nil, cx.E(cx.Unavailable, "", "is another Kikubari running on this data directory? "+err.Error())
+	err := w.low.Do(func() (err error) {
+		w.file, err = openFile(ctx, &w.options)
+		return err
+	})
+	if err != nil {
+		return nil, errors.Join(err, w.Close())
 	}
-	w.lookups = sql.OpenDB(shared{w.connector})
-	w.lookups.SetMaxOpenConns(4)
-	w.queries = sql.OpenDB(shared{w.connector})
-	w.queries.SetMaxOpenConns(o.Queries)
-	if err := migrate(ctx, w.lookups); err != nil {
-		return nil, err
-	}
-	if err := w.lockDown(ctx); err != nil {
-		return nil, err
-	}
-	return w, w.low.Do(func() error { return w.feed.open(&w.options) })
+	return w, nil
 }
-
-// settings are those that are given when the file is opened. Every handle on
-// the file must give the same.
-func (o *Options) settings() url.Values {
-	return url.Values{
-		"memory_limit":                  {strconv.FormatInt(o.Memory, 10) + "B"},
-		"threads":                       {strconv.Itoa(o.Threads)},
-		"storage_compatibility_version": {"v1.5.0"},
-		"temp_directory":                {o.Path + ".tmp"},
-		"max_temp_directory_size":       {"2GiB"},
-		"checkpoint_threshold":          {o.checkpointAfter},
-		"autoload_known_extensions":     {"false"},
-		"autoinstall_known_extensions":  {"false"},
-		"allow_community_extensions":    {"false"},
-	}
-}
-
-// lockDown takes away from every connection what no question needs.
-func (w *Warehouse) lockDown(ctx context.Context) error {
-	for _, s := range []string{"SET enable_external_access = false", "SET lock_configuration = true"} {
-		if _, err := w.lookups.ExecContext(ctx, s); err != nil {
-			return fmt.Errorf("%s: %w", s, err)
-		}
-	}
-	return nil
-}
-
-// shared is a connector that several pools use and none closes.
-type shared struct{ c *duck.Connector }
-
-func (s shared) Connect(ctx context.Context) (driver.Conn, error) { return s.c.Connect(ctx) }
-func (s shared) Driver() driver.Driver                            { return s.c.Driver() }
 
 // Close interrupts the questions under way, waits for an append, and closes the
 // file. It may be called more than once; nothing else may be called after it.
 func (w *Warehouse) Close() error { return w.closing() }
 
 func (w *Warehouse) close() error {
-	w.asking.stop()
-	err := w.low.Do(func() error { w.feed.close(); return nil })
-	w.low.Close()
-	for _, db := range []*sql.DB{w.lookups, w.queries} {
-		if db != nil {
-			err = errors.Join(err, db.Close())
-		}
+	w.asking.hold(errClosing)
+	defer w.low.Close()
+	return w.low.Do(w.drop)
+}
+
+// drop closes the file once nobody uses it. It runs on low.
+func (w *Warehouse) drop() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f := w.file
+	w.file = nil
+	return f.close()
+}
+
+// reopen closes the file and opens it again. After some errors, such as a
+// rollback that ran out of memory or a full disk, DuckDB refuses every further
+// call until then. It runs on low.
+func (w *Warehouse) reopen() error {
+	defer w.asking.hold(errEvicted)()
+	if err := w.drop(); err != nil {
+		return err
 	}
-	if w.connector != nil {
-		err = errors.Join(err, w.connector.Close())
+	f, err := openFile(context.Background(), &w.options)
+	if err != nil {
+		return err
 	}
-	runtime.KeepAlive(w)
-	return err
+	f.feed.unsure = true
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.file = f
+	return nil
+}
+
+// using runs f with the file, which stays open meanwhile.
+func (w *Warehouse) using(f func(*file) error) error {
+	w.mu.RLock()
+	defer w.mu.RUnlock()
+	if w.file == nil {
+		return cx.E(cx.Unavailable, "", "the warehouse is not open: its file could not be opened again after an error")
+	}
+	return f(w.file)
 }
