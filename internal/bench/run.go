@@ -48,7 +48,7 @@ func (r *Result) server(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, t.close()) }()
+	defer func() { err = errors.Join(t.blame(err), t.close()) }()
 	switch o.Mode {
 	case Memory:
 		return r.memory(ctx, o, t)
@@ -114,6 +114,22 @@ func (t *target) launch(ctx context.Context, o Options) error {
 		return errors.New("the server did not print its admin key; give --data an empty directory")
 	}
 	return t.awaitReady(ctx)
+}
+
+// blame adds what our own server said last to an error that it may have caused
+// by ending.
+func (t *target) blame(err error) error {
+	if err == nil || t.own == nil {
+		return err
+	}
+	wait := time.NewTimer(5 * time.Second) // it may be on its way out
+	defer wait.Stop()
+	select {
+	case <-t.own.exited:
+		return fmt.Errorf("the server has ended: %w; it said:\n%s", err, t.own.lastWords())
+	case <-wait.C:
+		return err
+	}
 }
 
 // close stops a server of our own and removes its directory.

@@ -117,7 +117,7 @@ func (s *process) kill() {
 func (s *process) lastWords() string {
 	text, _ := s.said.read()
 	lines := strings.Split(strings.TrimSpace(text), "\n")
-	return strings.Join(lines[max(0, len(lines)-8):], "\n")
+	return strings.Join(lines[max(0, len(lines)-30):], "\n")
 }
 
 // transcript keeps the first and the last of what a process says.
