@@ -32,4 +32,9 @@ function said(ledger) {
   return h('ol', { class: 'said' }, [...ledger].reverse().map(line))
 }
 
-const show = (v) => (typeof v === 'number' ? amount(v) : typeof v === 'string' ? v : JSON.stringify(v))
+function show(v) {
+  if (v === null || v === undefined) return '–'
+  if (typeof v === 'number') return amount(v)
+  if (typeof v !== 'string') return JSON.stringify(v)
+  return /^\d{4}-\d\d-\d\dT/.test(v) ? clock(v) : v
+}

@@ -8,12 +8,14 @@ import { choose as chooseLanguage, language, text } from './text.js'
 
 const $ = (id) => document.getElementById(id)
 const page = 50 // items of a story asked for at once
+const patience = 1000 // ms until a story that is behind is asked for again
 
 let customers = []
 let chosen = new URLSearchParams(location.search).get('customer')
 let story
 let items = []
 let whole = false // items go back to the beginning
+let awaited // position of the newest activity that the story must tell
 let connected = true
 let recent = [] // activities in the feed, oldest first
 
@@ -51,6 +53,14 @@ async function loadChosen() {
   items = [...fresh, ...items.filter((i) => !known.has(keyOf(i)))]
   story.draw(items, whole)
   $('facts').replaceChildren(...facts(complete(customer)))
+  if (later(awaited, items[0]?.position)) setTimeout(soonChosen, patience)
+}
+
+/** Whether position a ("12.0": record and index) comes after b; nothing comes before everything. */
+function later(a, b) {
+  const [ar, ai] = (a ?? '0.0').split('.').map(Number)
+  const [br, bi] = (b ?? '0.0').split('.').map(Number)
+  return ar > br || (ar === br && ai > bi)
 }
 
 async function loadOlder() {
@@ -77,7 +87,7 @@ function title(customer) {
 
 function choose(id) {
   chosen = id
-  story = undefined
+  story = awaited = undefined
   items = []
   history.replaceState(null, '', id ? `?customer=${encodeURIComponent(id)}` : location.pathname)
   $('room').classList.toggle('reading', !!id)
@@ -103,8 +113,8 @@ function heard(activity) {
   drawActivity($('feed'), activity, choose)
   soonPeople()
   if (activity.customer === chosen) {
+    awaited = activity.position
     soonChosen()
-    setTimeout(soonChosen, 1500) // what is read from the warehouse comes a moment later
   }
 }
 

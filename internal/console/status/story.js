@@ -46,8 +46,8 @@ function draw(item) {
 
 const kinds = {
   event(i) {
-    const own = i.name && eventName(i.name, i.type) !== i.name ? h('code', {}, i.name) : undefined
-    const head = h('p', { class: 'title' }, h('strong', {}, eventName(i.name, i.type)), own, i.late && h('span', { class: 'chip warn' }, text('late')))
+    const said = eventName(i.name)
+    const head = h('p', { class: 'title' }, h('strong', {}, said), said !== i.name && h('code', {}, i.name), i.late && h('span', { class: 'chip warn' }, text('late')))
     return [head, summary(i.properties), properties(i.properties)]
   },
   decision(i) {

@@ -152,9 +152,8 @@ const eventNames = {
   'Product Removed': 'かごから出した', 'Cart Viewed': 'かごを見た', 'Checkout Started': 'レジへ進んだ',
   'Order Completed': '注文した', 'Language Selected': '言語を変えた', 'Segment Consent Preference Updated': '同意を変えた',
   'Message Shown': 'メッセージが表示された', 'Message Clicked': 'メッセージを押した', 'Message Dismissed': 'メッセージを閉じた',
-  page: 'ページを見た', identify: '名乗った', group: '所属を伝えた', alias: '名前がつながった', screen: '画面を見た',
+  'Page Viewed': 'ページを見た', 'Screen Viewed': '画面を見た', Identified: '名乗った', Grouped: '所属を伝えた', Aliased: '名前がつながった',
 }
-const typeNames = { page: 'Page viewed', identify: 'Identified', group: 'Joined a group', alias: 'Took another name', screen: 'Screen viewed' }
 const fates = {
   en: { reserved: 'Prepared', shown: 'Seen', clicked: 'Clicked', dismissed: 'Closed', released: 'Never seen', withdrawn: 'Taken back' },
   ja: { reserved: '準備', shown: '見られた', clicked: '押された', dismissed: '閉じられた', released: '見られなかった', withdrawn: '取り下げ' },
@@ -171,11 +170,8 @@ export function choose(next) {
 export const text = (name) => words[language][name]
 export const fate = (name) => fates[language][name] ?? name
 
-/** An event's name as its reader says it, given its name and type. */
-export function eventName(name, type) {
-  const said = name || type || ''
-  return language === 'ja' ? (eventNames[said] ?? eventNames[type] ?? said) : (typeNames[said] ?? said)
-}
+/** An event's name as its reader says it. */
+export const eventName = (name = '') => (language === 'ja' && eventNames[name]) || name
 
 /** Why a candidate was not shown. */
 export function gate(name, number) {
