@@ -34,12 +34,13 @@ type engine struct {
 	server *server.Server
 	conn   *nats.Conn
 	stream jetstream.Stream
+	log    natsLog
 }
 
 // startEngine opens the stream in dir, or makes it. maxBytes 0 is no limit.
 func startEngine(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) (*engine, error) {
-	e := &engine{}
-	err := e.start(ctx, dir, maxBytes, log)
+	e := &engine{log: natsLog{context.WithoutCancel(ctx), log}}
+	err := e.start(ctx, dir, maxBytes)
 	if err != nil {
 		e.stop()
 		return nil, fmt.Errorf("open the journal's storage: %w", err)
@@ -47,12 +48,12 @@ func startEngine(ctx context.Context, dir string, maxBytes int64, log *slog.Logg
 	return e, nil
 }
 
-func (e *engine) start(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) error {
+func (e *engine) start(ctx context.Context, dir string, maxBytes int64) error {
 	var err error
 	if e.server, err = server.NewServer(serverOptions(dir)); err != nil {
 		return err
 	}
-	e.server.SetLoggerV2(natsLog{context.WithoutCancel(ctx), log}, false, false, false)
+	e.server.SetLoggerV2(e.log, false, false, false)
 	e.server.Start()
 	if !e.server.ReadyForConnections(untilDeadline(ctx, time.Minute)) {
 		return errors.New("the embedded server does not get ready")
@@ -110,7 +111,13 @@ func streamConfig(maxBytes int64) jetstream.StreamConfig {
 // connect makes another connection to the embedded server; the caller closes
 // it. A connection does not outlive its server.
 func (e *engine) connect() (*nats.Conn, error) {
-	return nats.Connect("", nats.InProcessServer(e.server), nats.NoReconnect(), nats.IgnoreDiscoveredServers())
+	return nats.Connect("",
+		nats.InProcessServer(e.server), nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
+		// Without a handler of ours the library writes to standard error. Whoever
+		// uses the connection gets the error too.
+		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
+			e.log.Warnf("connection: %v", err)
+		}))
 }
 
 // stop ends the server and waits until its files are closed. A half-started
