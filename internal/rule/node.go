@@ -82,6 +82,7 @@ type node struct {
 	id   int64   // its id there
 
 	value valueFunc // what n comes to; nil for the open maps
+	judge condFunc  // what n comes to as a condition; nil when it is none
 	timed bool      // time alone can change n
 	clock bool      // n depends on nothing but the clock
 
@@ -137,5 +138,8 @@ func (n *node) prepare() {
 	}
 	if n.op < opProperties || n.op > opTraits {
 		n.value = n.val()
+	}
+	if n.typ == Condition {
+		n.judge = n.cond()
 	}
 }

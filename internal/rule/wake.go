@@ -71,18 +71,29 @@ func (w waker) wake(n *node) cx.Instant {
 	return at
 }
 
+// holds decides a part of a chain.
+func (n *node) holds(s *Scope) held {
+	if n.judge != nil {
+		return n.judge(s)
+	}
+	return condOf(n.value(s))
+}
+
 // chain wakes for && (settled by no) or || (settled by yes). A chain stays as it
 // is for as long as one of the parts that settle it does.
 func (w waker) chain(n *node, settles held) cx.Instant {
+	for _, a := range n.args {
+		if !a.timed && a.holds(w.Scope) == settles {
+			return never
+		}
+	}
 	settled, open := cx.Instant(-1), never
 	for _, a := range n.args {
 		switch {
-		case condOf(a.value(w.Scope)) == settles:
-			if !a.timed {
-				return never
-			}
+		case !a.timed:
+		case a.holds(w.Scope) == settles:
 			settled = max(settled, w.wake(a))
-		case settled < 0 && a.timed:
+		case settled < 0:
 			open = min(open, w.wake(a))
 		}
 	}

@@ -157,19 +157,3 @@ func (s *Set) clean(c *cx.Customer) {
 	}
 	trim(c)
 }
-
-// Wake returns the earliest instant after sc.Now at which a membership may
-// change by time alone, 0 when none does. next returns the instant at which the
-// value of a statistic changes by time alone; ok is false when it does not.
-func (s *Set) Wake(sc *rule.Scope, next func(slot int) (at cx.Instant, ok bool)) cx.Instant {
-	var earliest cx.Instant
-	for w, word := range s.timed {
-		for ; word != 0; word &= word - 1 {
-			at := s.segments[w<<6+bits.TrailingZeros64(word)].When.Wake(sc, next)
-			if at != 0 && (earliest == 0 || at < earliest) {
-				earliest = at
-			}
-		}
-	}
-	return earliest
-}

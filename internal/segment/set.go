@@ -31,6 +31,9 @@ type Set struct {
 	all, anyTrait, session, visit, links, timed mask
 	byStatistic                                 []mask // by slot of the statistic
 	byTrait                                     map[string]mask
+
+	timings []timing // of the timed segments, in order
+	moving  []int    // the statistics that time changes, by slot
 }
 
 // NewSet orders and indexes segments. It fails when two share a slot or a name,
@@ -177,4 +180,7 @@ func (s *Set) indexOne(i int, p *rule.Program) {
 	s.visit.addIf(d.Visit, i)
 	s.links.addIf(d.Links, i)
 	s.timed.addIf(p.Timed(), i)
+	if p.Timed() {
+		s.timings = append(s.timings, s.timing(p))
+	}
 }
