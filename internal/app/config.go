@@ -44,7 +44,8 @@ type Config struct {
 	DecisionDeadline time.Duration `key:"decision.deadline" default:"150ms" doc:"How long a request with ?actions=1 waits for its decision after it is durable."`
 	RatePerKey       int           `key:"rate.events_per_second" default:"0" doc:"Most events a second from one write key, 0 for no limit. Above it the answer is 429."`
 	MaxInFlight      int           `key:"rate.requests_in_flight" default:"4096" doc:"Most requests at once. Above it the answer is 429."`
-	RefusedDays      int           `key:"refused.days" default:"7" doc:"How many days refused input can be looked up."`
+
+	DebugListen string `key:"debug.listen" default:"" doc:"Address that serves Go profiles under /debug/pprof/; empty for none. Never make it public."`
 }
 
 // Source says where a setting came from, for messages.

@@ -48,11 +48,7 @@ func (a *App) prepareDemo(ctx context.Context) error {
 
 // inForce reports whether the files are what is in force already.
 func (a *App) inForce(files []DefinitionFile) (bool, error) {
-	var in []definition.File
-	for _, f := range files {
-		in = append(in, definition.File{Name: f.Name, Text: []byte(f.Text)})
-	}
-	docs, wrong := definition.Parse(in)
+	docs, wrong := definition.Parse(parseable(files))
 	if len(wrong) > 0 {
 		return false, definition.AsError(wrong)
 	}

@@ -36,6 +36,26 @@ func ReadDefinitions(fsys fs.FS) ([]DefinitionFile, error) {
 	return files, err
 }
 
+// WorkspaceOf returns the workspace that the files are of, "" when they do not
+// say or are wrong.
+func WorkspaceOf(files []DefinitionFile) string {
+	docs, _ := definition.Parse(parseable(files))
+	for _, d := range docs {
+		if d.Kind == definition.Workspace {
+			return d.Name
+		}
+	}
+	return ""
+}
+
+func parseable(files []DefinitionFile) []definition.File {
+	out := make([]definition.File, len(files))
+	for i, f := range files {
+		out[i] = definition.File{Name: f.Name, Text: []byte(f.Text)}
+	}
+	return out
+}
+
 // publisher puts definitions in force.
 type publisher struct{ *App }
 
@@ -57,11 +77,7 @@ func (p problems) Details() []string {
 
 // Publish makes publisher an api.Publisher.
 func (p publisher) Publish(ctx context.Context, in api.Publication) (api.Published, error) {
-	files := make([]definition.File, len(in.Files))
-	for i, f := range in.Files {
-		files[i] = definition.File{Name: f.Name, Text: []byte(f.Text)}
-	}
-	docs, wrong := definition.Parse(files)
+	docs, wrong := definition.Parse(parseable(in.Files))
 	if len(wrong) > 0 {
 		return api.Published{}, &cx.Error{Kind: cx.Invalid, Err: problems(wrong)}
 	}

@@ -143,11 +143,16 @@ func (c *applyCmd) Run(ctx context.Context, s Streams) error {
 			Actions  int `json:"actions"`
 		} `json:"counts"`
 	}
+	query := url.Values{}
+	if c.Workspace == "" {
+		c.Workspace = app.WorkspaceOf(files)
+	}
+	if c.Workspace != "" {
+		query.Set("workspace", c.Workspace)
+	}
 	in := map[string]any{"files": files}
-	for k, v := range map[string]string{"workspace": c.Workspace, "why": c.Why} {
-		if v != "" {
-			in[k] = v
-		}
+	if c.Why != "" {
+		in["why"] = c.Why
 	}
 	if c.Strict {
 		in["strict"] = true
@@ -155,7 +160,7 @@ func (c *applyCmd) Run(ctx context.Context, s Streams) error {
 	if c.DryRun {
 		in["dry_run"] = true
 	}
-	if err := c.call(ctx, http.MethodPost, "/api/v1/definitions", nil, in, &out); err != nil {
+	if err := c.call(ctx, http.MethodPost, "/api/v1/definitions", query, in, &out); err != nil {
 		return err
 	}
 	for _, w := range out.Warnings {
