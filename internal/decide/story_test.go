@@ -63,7 +63,11 @@ func playFile(t *testing.T, file string) {
 			want = i
 		}
 	}
-	p := newPlay(t, definition.File{Name: file, Text: yaml})
+	files := []definition.File{{Name: file, Text: yaml}}
+	if yaml == nil {
+		files = demoFiles(t)
+	}
+	p := newPlay(t, files...)
 	for line := range strings.Lines(string(story)) {
 		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
 			p.line(line)
@@ -86,6 +90,23 @@ func playFile(t *testing.T, file string) {
 	if diff := cmp.Diff(string(a.Files[want].Data), p.out.String()); diff != "" {
 		t.Errorf("-want +got\n%s", diff)
 	}
+}
+
+// demoFiles are the definitions of a story that brings none of its own.
+func demoFiles(t *testing.T) (files []definition.File) {
+	t.Helper()
+	names, err := filepath.Glob("../../demo/definitions/*.yaml")
+	if err != nil || len(names) == 0 {
+		t.Fatalf("no definitions of the demo: %v", err)
+	}
+	for _, name := range names {
+		b, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, definition.File{Name: name, Text: b})
+	}
+	return files
 }
 
 // play is the line from a folded event to an answer, for one customer.

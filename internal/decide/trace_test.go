@@ -145,3 +145,30 @@ func FuzzDecodeInput(f *testing.F) {
 		}
 	})
 }
+
+// TestFormatsDoNotChange holds what is stored for years: when it fails, the
+// codec needs another version and has to read this one.
+func TestFormatsDoNotChange(t *testing.T) {
+	trace := cx.Trace{Engine: "1", Definitions: 300, Candidates: []cx.Candidate{
+		{Action: "a", Gate: cx.GateCooldown, Number: 30},
+		{Action: "b", Won: true, Propensity: 0.5, Context: 1, Value: 10, Lever: 1.25, Score: 6.25},
+		{Action: "c", Gate: cx.GateTrigger}, {Action: "d", Gate: cx.GateTrigger},
+		{Action: "e", Gate: cx.GateConsent},
+	}}
+	const packed = "010131ac0205" + "4a0000f041" + "20" + "82" + "02" +
+		"01" + "01" + "000000000000e03f" + "000000000000f03f" + "0000000000002440" + "000000000000f43f"
+	if got := fmt.Sprintf("%x", decide.PackTrace(nil, &trace)); got != packed {
+		t.Errorf("trace\n%s, want\n%s", got, packed)
+	}
+	s := situation{Rates: rates{"a": 0.5}, Allowed: []cx.Purpose{cx.OnSiteService}}
+	in := s.input([]decide.Action{{Name: "a", Purpose: cx.OnSiteService, Channel: cx.Web, Place: "center", Message: text(t, "hello"), Value: 1, Triggers: []decide.Trigger{{Event: "E"}}}})
+	in.Entered, in.Message = []int{3, 200}, 0x1122
+	var d decide.Decider
+	var out decide.Result
+	d.Decide(in, &out)
+	const stored = "01" + "0131" + "07" + "6ec05925f789d932" + "2211000000000000" + "00ccf6e7fc600600" + "0203c801" + "01" + "0161" + "000000000000e03f" + "0163" + "0165"
+	got := fmt.Sprintf("%x", decide.AppendInput(nil, in, &out, []byte("c"), []byte("e")))
+	if got != stored {
+		t.Errorf("stored\n%s, want\n%s", got, stored)
+	}
+}

@@ -325,3 +325,15 @@ func BenchmarkBuild(b *testing.B) {
 		}
 	}
 }
+
+// TestRegistryFormatDoesNotChange holds what checkpoints keep: when it fails,
+// the codec needs another version and has to read this one.
+func TestRegistryFormatDoesNotChange(t *testing.T) {
+	reg := new(definition.Registry)
+	reg.Segment("vip")
+	reg.Statistic(cx.StatisticSpec{Aggregate: cx.Count, Event: "A", Window: cx.Window{Kind: cx.AllTime}})
+	want := "\x01" + "\x01" + "\x11" + `count("A", "all")` + "\x01" + "\x03" + "vip"
+	if got := string(definition.AppendRegistry(nil, reg)); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -57,7 +57,7 @@ func Parse(files []File) ([]Document, []Problem) {
 }
 
 // maxFile is how large a file may be.
-const maxFile = 2 << 20
+const maxFile = 1 << 20
 
 // unixLines takes a byte order mark out and ends every line in the same way.
 var unixLines = strings.NewReplacer("\ufeff", "", "\r\n", "\n", "\r", "\n")
@@ -65,7 +65,7 @@ var unixLines = strings.NewReplacer("\ufeff", "", "\r\n", "\n", "\r", "\n")
 func parseFile(f File, problems *[]Problem) (docs []Document) {
 	r := &reporter{problems: problems, file: f.Name}
 	if len(f.Text) > maxFile {
-		r.at(0, 0, "the file is larger than 2 MB; split it")
+		r.at(0, 0, "the file is larger than 1 MB; split it")
 		return nil
 	}
 	if !utf8.Valid(f.Text) {
@@ -73,6 +73,10 @@ func parseFile(f File, problems *[]Problem) (docs []Document) {
 		return nil
 	}
 	text := unixLines.Replace(string(f.Text))
+	if line := tooDeep(text); line > 0 {
+		r.at(line, 1, "this is nested too deeply; definitions need a few levels only")
+		return nil
+	}
 	tree, err := parser.ParseBytes([]byte(text), 0)
 	if err != nil {
 		r.syntax(err)
@@ -93,6 +97,33 @@ func parseFile(f File, problems *[]Problem) (docs []Document) {
 		}
 	}
 	return docs
+}
+
+// maxNesting bounds how deep brackets and indentation go before the text is
+// parsed, which takes the square of that in time.
+const maxNesting = 100
+
+// tooDeep returns the first line, from 1, that is nested too deeply, 0 for none.
+func tooDeep(text string) (line int) {
+	depth := 0
+	for l := range strings.SplitSeq(text, "\n") {
+		line++
+		if len(l)-len(strings.TrimLeft(l, " \t-?")) > 2*maxNesting {
+			return line
+		}
+		for _, c := range []byte(l) {
+			switch c {
+			case '[', '{':
+				depth++
+			case ']', '}':
+				depth = max(0, depth-1)
+			}
+			if depth > maxNesting {
+				return line
+			}
+		}
+	}
+	return 0
 }
 
 // syntax reports a file that is no YAML.

@@ -193,3 +193,17 @@ func BenchmarkPropensity(b *testing.B) {
 		table.Propensity("shop", "action-50", cx.Prior{})
 	}
 }
+
+// TestFormatDoesNotChange holds what checkpoints keep: when it fails, the codec
+// needs another version and has to read this one.
+func TestFormatDoesNotChange(t *testing.T) {
+	var d learn.Delta
+	d.Expose("shop", "bar")
+	for range 300 {
+		d.Respond("a", "x")
+	}
+	const want = "01" + "02" + "0161" + "0178" + "00" + "ac02" + "0473686f70" + "03626172" + "01" + "00"
+	if got := fmt.Sprintf("%x", learn.AppendTable(nil, (*learn.Table)(nil).Fold(&d))); got != want {
+		t.Errorf("%s, want %s", got, want)
+	}
+}
