@@ -55,7 +55,7 @@ func TestDuplicates(t *testing.T) {
 		var f Folder
 		taken := make(map[string]cx.Instant)
 		now := morning
-		gap := rapid.SampledFrom([]int64{1, 60, 600}).Draw(t, "gap")
+		gap := rapid.SampledFrom([]int64{1, 60, 150, 600}).Draw(t, "gap")
 		for i := range rapid.IntRange(1, 2000).Draw(t, "events") {
 			now += cx.Instant(rapid.Int64Range(0, gap).Draw(t, "pause")) * cx.Second
 			id := fmt.Sprint(rapid.IntRange(0, 1500).Draw(t, "id"))
@@ -322,9 +322,10 @@ func TestChange(t *testing.T) {
 		{"B", `{}`, cx.Minute, []int{5, 6}},
 		{"C", `{}`, cx.Minute, []int{5}},
 		{"C", `{}`, cx.Hour, []int{5, 6}},
+		{"A", `{"x":1}`, -8 * cx.Day, []int{3, 70}}, // clamped to seven days: outside the day, and of no session
 	} {
-		now := l.c.LastSeen + test.after
-		out := l.apply(cx.Event{Name: cx.EventName(test.event), Properties: []byte(test.body), Time: now}, now)
+		now := l.c.LastSeen + max(test.after, cx.Minute)
+		out := l.apply(cx.Event{Name: cx.EventName(test.event), Properties: []byte(test.body), Time: min(now, now+test.after)}, now)
 		if got := touched(out); !slices.Equal(got, test.want) {
 			t.Errorf("event %d touched %v, want %v", i+1, got, test.want)
 		}

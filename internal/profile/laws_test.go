@@ -236,6 +236,26 @@ func TestTopBeyondCap(t *testing.T) {
 	})
 }
 
+// TestTopShrinks: 66 values, seen once to 66 times and told in this order, to a
+// summary of 64 counters. The last two each push out the rarest and cost every
+// counter there is one.
+func TestTopShrinks(t *testing.T) {
+	s := &statistic{agg: cx.TopN, n: 5}
+	var all []byte
+	for value := 1; value <= 66; value++ {
+		one := appendUvarint(appendNumber([]byte{1, 0}, float64(value)), uint64(value))
+		if all == nil {
+			all = one
+		} else {
+			all = s.mergeCells(nil, all, one)
+		}
+	}
+	top, err := readTop(nil, all, 100)
+	if len(top) != 64 || err != 2 || top[0].count != 65 {
+		t.Errorf("%d counters, error %d, largest count %d", len(top), err, top[0].count)
+	}
+}
+
 // TestAmounts: every total has one encoding and comes back exactly.
 func TestAmounts(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -78,6 +78,7 @@ func TestResolver(t *testing.T) {
 		"a true claim from the only device joins the user":    "identify a1 u1 = 1; server track u1 = 2; server track a1 u1 = 2; track a1 = 2",
 		"a true claim is taken over by a new user":            "identify a1 u1 = 1; server track a1 u1 = 1; server track u1 = 1",
 		"of a claim from two devices only one moves":          "identify a1 u1 = 1; identify a2 u1 = 1; server track a1 u1 = 2; track a1 = 2; track a2 = 1; server track a2 u1 = 2; track a2 = 2",
+		"a merged device counts as a second one":              "track a2 = 1; identify a1 u1 = 2; identify a2 u1 = 2; server track a1 u1 = 3; track a2 = 2; track a1 = 3",
 		"of another's claim only the device moves":            "identify a1 u1 = 1; server track a1 u2 = 2; track a1 = 2; track a3 u1 = 1",
 		"a claim once proved no longer opens the user":        "identify a1 u1 = 1; server track a1 u1 = 1; track a9 u1 = 2; server track u1 = 1; track a9 = 2; track a1 u1 = 1",
 		"claims of two users on one device stay apart":        "identify a1 u1 = 1; identify a1 u2 = 2; track a1 = 1",
@@ -333,52 +334,56 @@ func calls(serverAliases bool) *rapid.Generator[said] {
 // one at any point goes on exactly as that; nobody is in two workspaces; no
 // customer has two user ids unless a server said so.
 func TestResolverModel(t *testing.T) {
+	for round := range 10 {
+		t.Run(fmt.Sprint(round), func(t *testing.T) { rapid.Check(t, checkAgainstModel) })
+	}
+}
+
+func checkAgainstModel(t *rapid.T) {
 	settings := Settings{MergeOn: []cx.Namespace{cx.Mail}}
-	rapid.Check(t, func(t *rapid.T) {
-		aliases := rapid.Bool().Draw(t, "serverAliases")
-		list := rapid.SliceOfN(calls(aliases), 1, 40).Draw(t, "calls")
-		reload := rapid.IntRange(0, len(list)).Draw(t, "reload")
-		worlds := map[cx.Workspace]*world{"one": {}, "two": {}}
-		r, again := new(Resolver), new(Resolver)
-		for _, w := range []cx.Workspace{"one", "two"} {
-			r.Configure(w, settings)
-			again.Configure(w, settings)
+	aliases := rapid.Bool().Draw(t, "serverAliases")
+	list := rapid.SliceOfN(calls(aliases), 1, 40).Draw(t, "calls")
+	reload := rapid.IntRange(0, len(list)).Draw(t, "reload")
+	worlds := map[cx.Workspace]*world{"one": {}, "two": {}}
+	r, again := new(Resolver), new(Resolver)
+	for _, w := range []cx.Workspace{"one", "two"} {
+		r.Configure(w, settings)
+		again.Configure(w, settings)
+	}
+	owners := make(map[cx.CustomerID]*cx.Customer)
+	home := make(map[cx.CustomerID]cx.Workspace)
+	for i, s := range list {
+		at, now := cx.At(uint64(i+1), 0), cx.Instant(i+1)
+		if i == reload {
+			rows, merged := r.Changes()
+			for _, pair := range merged {
+				again.LoadMerged(pair[0], pair[1])
+			}
+			for _, row := range lastRows(rows) {
+				again.LoadIdentity(row)
+			}
 		}
-		owners := make(map[cx.CustomerID]*cx.Customer)
-		home := make(map[cx.CustomerID]cx.Workspace)
-		for i, s := range list {
-			at, now := cx.At(uint64(i+1), 0), cx.Instant(i+1)
-			if i == reload {
-				rows, merged := r.Changes()
-				for _, pair := range merged {
-					again.LoadMerged(pair[0], pair[1])
-				}
-				for _, row := range lastRows(rows) {
-					again.LoadIdentity(row)
-				}
-			}
-			got := r.Resolve(s.event(), at, now)
-			if want := worlds[s.workspace].says(s, at); got.Customer != want {
-				t.Fatalf("call %d %+v belongs to %v, the model says %v", i, s, got.Customer, want)
-			}
-			if i >= reload {
-				if diff := cmp.Diff(got, again.Resolve(s.event(), at, now)); diff != "" {
-					t.Fatal("after reloading (-first +again):", diff)
-				}
-			}
-			if was, ok := home[got.Customer]; ok && was != s.workspace {
-				t.Fatalf("%v is in workspaces %s and %s", got.Customer, was, s.workspace)
-			}
-			if got.Customer == 0 {
-				continue
-			}
-			home[got.Customer] = s.workspace
-			follow(owners, got)
+		got := r.Resolve(s.event(), at, now)
+		if want := worlds[s.workspace].says(s, at); got.Customer != want {
+			t.Fatalf("call %d %+v belongs to %v, the model says %v", i, s, got.Customer, want)
 		}
-		for _, w := range []cx.Workspace{"one", "two"} {
-			comparePartition(t, r, w, worlds[w], owners, aliases)
+		if i >= reload {
+			if diff := cmp.Diff(got, again.Resolve(s.event(), at, now)); diff != "" {
+				t.Fatal("after reloading (-first +again):", diff)
+			}
 		}
-	})
+		if was, ok := home[got.Customer]; ok && was != s.workspace {
+			t.Fatalf("%v is in workspaces %s and %s", got.Customer, was, s.workspace)
+		}
+		if got.Customer == 0 {
+			continue
+		}
+		home[got.Customer] = s.workspace
+		follow(owners, got)
+	}
+	for _, w := range []cx.Workspace{"one", "two"} {
+		comparePartition(t, r, w, worlds[w], owners, aliases)
+	}
 }
 
 // lastRows keeps the last row of each identity, as a store does, in any order.

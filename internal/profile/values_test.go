@@ -258,6 +258,51 @@ func TestSlidingError(t *testing.T) {
 	})
 }
 
+// TestSlidingEdge: an event is forgotten when its bucket has left the window, no
+// matter whether a newer event has been folded since.
+func TestSlidingEdge(t *testing.T) {
+	spec := parseSpec(t, `count("*", "64m")`) // buckets of a minute
+	first := morning + 10*cx.Second
+	for after := 62 * cx.Minute; after <= 66*cx.Minute; after += 10 * cx.Second {
+		l := newLane(Settings{}, SlotSpec{Spec: spec})
+		l.apply(cx.Event{Time: first}, first)
+		l.apply(cx.Event{Time: first + after}, first+after)
+		want := 1.0
+		if morning+cx.Minute > first+after-64*cx.Minute {
+			want = 2
+		}
+		if got := l.f.View(l.p, l.c, first+after).Value(0).Float(); got != want {
+			t.Errorf("after %v the window holds %v events, want %v", (first + after).Sub(first), got, want)
+		}
+	}
+}
+
+// TestColumns: which values a field, or a product of two, has.
+func TestColumns(t *testing.T) {
+	const body = `{"a": 2, "s": "x", "n": null, "list": [1, 2], "in": {"a": 3},
+		"p": [{"price": 10, "count": 2, "tags": ["t", "u"]}, {"price": 0.5}, {"price": 3, "count": 3}, "odd", [7]],
+		"q": [{"count": 5}, {"count": 5}, {"count": 5}, {"count": 5}, {"count": 5}], "big": 9000000000000}`
+	for _, test := range []struct{ field, times, want string }{
+		{"a", "", "2"}, {"in.a", "", "3"}, {"in", "", ""}, {"n", "", ""}, {"none", "", ""}, {"s", "", `"x"`},
+		{"list", "", "1 2"}, {"p.price", "", "10 0.5 3"}, {"p.tags", "", `"t" "u"`}, {"list.a", "", ""},
+		{"a", "in.a", "6"}, {"a", "s", ""}, {"a", "none", ""}, {"p.price", "p.count", "20 9"},
+		{"p.price", "a", "20 1 6"}, {"a", "p.price", "20 1 6"}, {"p.price", "q.count", ""}, {"list", "list", "1 4"}, {"big", "big", ""},
+	} {
+		f := Folder{fields: cx.ParseFields(nil, []byte(body))}
+		c := column{field: cx.PathParts(test.field)}
+		if test.times != "" {
+			c.times = cx.PathParts(test.times)
+		}
+		var got []string
+		for _, s := range f.readColumn(nil, &c) {
+			got = append(got, string(appendScalarJSON(nil, s.appendScalar(nil))))
+		}
+		if strings.Join(got, " ") != test.want {
+			t.Errorf("%s * %s has values %v, want %s", test.field, test.times, got, test.want)
+		}
+	}
+}
+
 // FuzzColumn: whatever valid JSON an event carries, a column reads from it what
 // a plain reading of the document gives.
 func FuzzColumn(f *testing.F) {
