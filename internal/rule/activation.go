@@ -87,8 +87,9 @@ func toCel(v cx.Value) ref.Val {
 		return newObject(members(v))
 	case cx.Unknown:
 		return types.NewUnknown(1, nil)
+	default:
+		return types.NewErr("no such value")
 	}
-	return types.NewErr("no such value")
 }
 
 // adapter lets cel-go's lists hold values of ours.

@@ -65,8 +65,9 @@ func (c *compiler) typeOf(e ast.Expr) Type {
 		return Text
 	case types.ListKind:
 		return List
+	default:
+		return Anything
 	}
-	return Anything
 }
 
 func (c *compiler) native(e ast.Expr) *node {
@@ -79,8 +80,9 @@ func (c *compiler) native(e ast.Expr) *node {
 		return c.path(e)
 	case ast.CallKind:
 		return c.operation(e)
+	default:
+		return nil
 	}
-	return nil
 }
 
 func literalNode(e ast.Expr) *node {

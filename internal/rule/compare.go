@@ -48,8 +48,9 @@ func mirrored(o op) op {
 		return opLt
 	case opGe:
 		return opLe
+	default:
+		return o
 	}
-	return o
 }
 
 // test reports whether a o b. NaN is unequal to everything and has no order.
@@ -65,8 +66,9 @@ func test(o op, a, b float64) bool {
 		return a <= b
 	case opGt:
 		return a > b
+	default:
+		return a >= b
 	}
-	return a >= b
 }
 
 // statisticAgainst compares a statistic with a constant. It is what most rules
@@ -117,6 +119,7 @@ func againstNumber(o op, a numFunc, k float64) condFunc {
 			}
 			return truth(f < k)
 		}
+	default:
 	}
 	return func(s *Scope) held {
 		f, h := a(s)
@@ -173,8 +176,9 @@ func values(o op, a, b valueFunc) condFunc {
 			return equal(l, r)
 		case opNe:
 			return truth(equal(l, r) == no)
+		default:
+			return ordered(o, l, r)
 		}
-		return ordered(o, l, r)
 	}
 }
 

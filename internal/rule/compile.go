@@ -108,8 +108,9 @@ func (p *Program) Eval(s *Scope) Truth {
 		return True
 	case unknown:
 		return Unknown
+	default:
+		return False
 	}
-	return False
 }
 
 // Value returns the rule's value: Missing when it fails, Unknown when it hangs

@@ -52,6 +52,7 @@ func (d *Deps) add(n *node) {
 		for _, a := range n.args {
 			d.AnyTrait = d.AnyTrait || a.op == opTraits
 		}
+	default:
 	}
 }
 
@@ -157,6 +158,7 @@ func (n *node) events() eventSet {
 		return set
 	case opIf:
 		return n.args[0].events().and(n.args[1].events()).or(n.args[2].events())
+	default:
 	}
 	return eventSet{}
 }

@@ -57,8 +57,9 @@ func there(v cx.Value) held {
 		return failed
 	case cx.Unknown:
 		return unknown
+	default:
+		return yes
 	}
-	return yes
 }
 
 // unusable is how a value that is not of the kind asked for is held.
@@ -116,6 +117,7 @@ func (n *node) cond() condFunc {
 		}
 	case opSegment, opKnown, opClaimed, opRunning:
 		return n.customerCond()
+	default:
 	}
 	value := n.val()
 	return func(s *Scope) held { return condOf(value(s)) }
@@ -128,8 +130,9 @@ func condOf(v cx.Value) held {
 		return truth(v.IsTrue())
 	case cx.Unknown:
 		return unknown
+	default:
+		return failed
 	}
-	return failed
 }
 
 // byCost orders the parts of a chain so that cheap and selective ones come
@@ -161,6 +164,7 @@ func (n *node) cost() int {
 		own = 100
 	case opCel:
 		own = 1000
+	default:
 	}
 	for _, a := range n.args {
 		own += a.cost()
@@ -200,6 +204,7 @@ func all(parts []condFunc) condFunc {
 				if result == yes {
 					result = failed
 				}
+			default:
 			}
 		}
 		return result
@@ -219,6 +224,7 @@ func some(parts []condFunc) condFunc {
 				if result == no {
 					result = failed
 				}
+			default:
 			}
 		}
 		return result
@@ -270,8 +276,9 @@ func in(element, container valueFunc) condFunc {
 			return found
 		case cx.Map:
 			return truth(e.Kind == cx.Text && member(c, e.Str()).Kind != cx.Missing)
+		default:
+			return failed
 		}
-		return failed
 	}
 }
 
@@ -293,15 +300,15 @@ func (n *node) among() condFunc {
 	}
 	return func(s *Scope) held {
 		e := element(s)
-		all, found := there(e), no
+		usable, found := there(e), no
 		for _, candidate := range candidates {
 			v := candidate(s)
-			if all = both(all, there(v)); all == yes && found == no {
+			if usable = both(usable, there(v)); usable == yes && found == no {
 				found = equal(e, v)
 			}
 		}
-		if all != yes {
-			return all
+		if usable != yes {
+			return usable
 		}
 		return found
 	}
@@ -328,6 +335,7 @@ func (n *node) search() condFunc {
 		find = strings.HasPrefix
 	case opEndsWith:
 		find = strings.HasSuffix
+	default:
 	}
 	return func(s *Scope) held {
 		t, a := text(s)
@@ -370,6 +378,7 @@ func (n *node) str() textFunc {
 			}
 			return s.Event.Locale, yes
 		}
+	default:
 	}
 	value := n.val()
 	return func(s *Scope) (string, held) {
@@ -418,6 +427,7 @@ func (n *node) val() valueFunc {
 			}
 			return cx.TextValue(t)
 		}
+	default:
 	}
 	if n.isCondition() {
 		cond := n.cond()
@@ -446,8 +456,9 @@ func (n *node) isCondition() bool {
 	case opAnd, opOr, opNot, opEq, opNe, opLt, opLe, opGt, opGe, opIn, opAmong, opHas,
 		opContains, opStartsWith, opEndsWith, opMatches, opSegment, opKnown, opClaimed, opRunning:
 		return true
+	default:
+		return false
 	}
-	return false
 }
 
 // sum is + on two numbers or two texts, whichever the values turn out to be.
@@ -481,6 +492,7 @@ func size(v cx.Value) (float64, held) {
 		return float64(len(members(v))), yes
 	case cx.Unknown:
 		return 0, unknown
+	default:
+		return 0, failed
 	}
-	return 0, failed
 }

@@ -92,8 +92,9 @@ func (x *expander) expand(e ast.Expr, up *locals) error {
 		return x.comprehension(e, up)
 	case ast.MapKind, ast.StructKind:
 		return x.fail(e, "rules have no {…}", "compare the fields one by one, joined with &&")
+	default:
+		return x.fail(e, "something is missing here", "complete the rule")
 	}
-	return x.fail(e, "something is missing here", "complete the rule")
 }
 
 func (x *expander) each(list []ast.Expr, up *locals) error {

@@ -90,8 +90,9 @@ func (n *node) takesConditions(i int) bool {
 		return i == 0
 	case opNamed:
 		return n.typ == Condition
+	default:
+		return false
 	}
-	return false
 }
 
 // shown returns the sub-expressions worth a line of their own: everything but
@@ -133,8 +134,9 @@ func (n *node) reason(s *Scope, kind cx.ValueKind, children []*Node) string {
 		return n.why(s)
 	case opContains, opStartsWith, opEndsWith, opMatches:
 		return "this needs text"
+	default:
+		return "this does not work on what is there"
 	}
-	return "this does not work on what is there"
 }
 
 // lost says which step of a path found nothing.

@@ -73,6 +73,7 @@ func (c *compiler) inputsOf(e ast.Expr, into *[]*node) {
 		fold := e.AsComprehension()
 		c.inputsOf(fold.IterRange(), into)
 		c.inputsOf(fold.LoopStep(), into)
+	default:
 	}
 }
 

@@ -23,6 +23,7 @@ func (n *node) customerCond() condFunc {
 		}
 	case opClaimed:
 		ask = (*cx.Customer).Claimed
+	default:
 	}
 	return func(s *Scope) held {
 		if s.Customer == nil {

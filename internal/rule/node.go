@@ -135,6 +135,7 @@ func (n *node) prepare() {
 		n.timed = n.spec.Window.Kind != cx.AllTime
 	case opSince, opRunning, opSessionEvents, opSessionDuration, opHour, opMinute, opWeekday, opDay, opMonth:
 		n.timed = true
+	default:
 	}
 	if n.op < opProperties || n.op > opTraits {
 		n.value = n.val()

@@ -51,6 +51,7 @@ func (n *node) num() numFunc {
 		return session(n.op)
 	case opHour, opMinute, opWeekday, opDay, opMonth:
 		return clock(n.op)
+	default:
 	}
 	return numberIn(n.val())
 }
@@ -108,6 +109,7 @@ func arithmetic(o op, a, b numFunc) numFunc {
 		compute = func(l, r float64) float64 { return float64(l / r) }
 	case opMod:
 		compute = math.Mod
+	default:
 	}
 	return func(s *Scope) (float64, held) {
 		l, lh := a(s)
@@ -151,8 +153,9 @@ func clock(o op) numFunc {
 			return float64((t.Weekday()+6)%7 + 1), yes
 		case opDay:
 			return float64(t.Day()), yes
+		default:
+			return float64(t.Month()), yes
 		}
-		return float64(t.Month()), yes
 	}
 }
 

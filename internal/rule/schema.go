@@ -81,6 +81,7 @@ func (o *observer) statistic(n *node) {
 			if kinds := o.seen(events, path); !kinds.Has(cx.Number) {
 				o.warn(n, strconv.Quote(path)+" has never been a number, so "+spec.Aggregate.String()+" finds nothing", "send it as a JSON number, without quotes")
 			}
+		default:
 		}
 	}
 }

@@ -63,8 +63,9 @@ func (x *expander) statistic(e ast.Expr) error {
 		return x.input(e, spec, prefixAny, &node{op: opStatistic, typ: Anything})
 	case cx.TopN, cx.RecentN:
 		return x.input(e, spec, prefixList, &node{op: opStatistic, typ: List})
+	default:
+		return x.input(e, spec, prefixNumber, &node{op: opStatistic, typ: Number})
 	}
-	return x.input(e, spec, prefixNumber, &node{op: opStatistic, typ: Number})
 }
 
 func (x *expander) since(e ast.Expr) error {

@@ -51,6 +51,7 @@ func (w waker) wake(n *node) cx.Instant {
 			at = min(at, w.wake(n.args[1]))
 		case no:
 			at = min(at, w.wake(n.args[2]))
+		default:
 		}
 		return at
 	case opStatistic:
@@ -63,6 +64,7 @@ func (w waker) wake(n *node) cx.Instant {
 			return w.Customer.Session.End + cx.SessionGap
 		}
 		return never
+	default:
 	}
 	at := never
 	for _, a := range n.args {
@@ -143,6 +145,7 @@ func (w waker) turn(n *node) cx.Instant {
 			unit = cx.Minute
 		case opHour:
 			unit = min(unit, cx.Hour)
+		default:
 		}
 		return true
 	})
