@@ -47,7 +47,7 @@ func (r *Result) measure(ctx context.Context, o Options, t *target) error {
 		r.costs(from.server, to.server, sum.measured, to.at.Sub(from.at))
 		r.share(stages(from.metrics, to.metrics), sum.measured)
 		if sum.measured > 0 {
-			r.GenCPU = float64((to.own.cpu - from.own.cpu).Microseconds()) / float64(sum.measured)
+			r.GenCPU = round(float64((to.own.cpu - from.own.cpu).Microseconds()) / float64(sum.measured))
 		}
 	}
 	return errors.Join(err, r.verify(ctx, t, before))
@@ -113,7 +113,7 @@ func (r *Result) verify(ctx context.Context, t *target, before uint64) error {
 	if err != nil {
 		return fmt.Errorf("ask what is stored: %w", err)
 	}
-	r.Stored, r.CatchUp = n-before, time.Since(from).Seconds()
+	r.Stored, r.CatchUp = n-before, round(time.Since(from).Seconds())
 	if r.Stored != r.Acked && t.own != nil {
 		return fmt.Errorf("%d events were acknowledged and %d are stored", r.Acked, r.Stored)
 	}

@@ -35,8 +35,8 @@ func (r *Result) memory(ctx context.Context, o Options, t *target) error {
 		return errors.Join(err, readErr)
 	}
 	r.costs(empty.server, full.server, sum.acked, took)
-	r.EventsPerSecond = float64(sum.acked) / took.Seconds()
-	r.BytesPerCustomer = float64(full.server.rss-empty.server.rss) / float64(o.Customers)
+	r.EventsPerSecond = round(float64(sum.acked) / took.Seconds())
+	r.BytesPerCustomer = round(float64(full.server.rss-empty.server.rss) / float64(o.Customers))
 	return err
 }
 

@@ -42,7 +42,7 @@ type Options struct {
 	Connections int           // 32; 64 when open
 	Batch       int           // events a request; 50, and 1 when open
 	Rate        float64       // open: requests a second; 2000
-	Duration    time.Duration // measured time; 30 s
+	Duration    time.Duration // measured time; 30 s, replay 20 s, floor 5 s, rules 2 s
 	WarmUp      time.Duration // before it; 5 s, negative for none
 	Customers   int           // 1,000,000; 2,000 for rules
 	Seed        uint64        // of the visitors; 1
@@ -61,7 +61,7 @@ func (o Options) withDefaults() (Options, error) {
 	standard(&o.Customers, map[Mode]int{Rules: 2000}[o.Mode], 1_000_000)
 	standard(&o.Rate, 0, 2000)
 	standard(&o.Seed, 0, 1)
-	standard(&o.Duration, map[Mode]time.Duration{Replay: 10 * time.Second, Rules: 2 * time.Second, Floor: 5 * time.Second}[o.Mode], 30*time.Second)
+	standard(&o.Duration, map[Mode]time.Duration{Replay: 20 * time.Second, Rules: 2 * time.Second, Floor: 5 * time.Second}[o.Mode], 30*time.Second)
 	standard(&o.WarmUp, 0, 5*time.Second)
 	o.WarmUp = max(o.WarmUp, 0)
 	if o.Binary == "" {

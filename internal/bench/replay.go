@@ -26,7 +26,7 @@ func (r *Result) replay(ctx context.Context, o Options, t *target) error {
 	if err != nil {
 		return err
 	}
-	r.ReadySeconds = ready.Seconds()
+	r.ReadySeconds = round(ready.Seconds())
 	if err := r.replayed(ctx, t); err != nil {
 		return err
 	}
@@ -40,8 +40,8 @@ func (r *Result) replay(ctx context.Context, o Options, t *target) error {
 	if ready, err = t.restart(ctx, o); err != nil {
 		return fmt.Errorf("rebuild from the journal: %w", err)
 	}
-	r.RebuildSeconds = ready.Seconds()
-	r.RebuildPerSecond = float64(r.Stored) / ready.Seconds()
+	r.RebuildSeconds = round(ready.Seconds())
+	r.RebuildPerSecond = round(float64(r.Stored) / ready.Seconds())
 	return r.verifyAtLeast(ctx, t)
 }
 
@@ -83,7 +83,7 @@ func (r *Result) replayed(ctx context.Context, t *target) error {
 		return err
 	}
 	r.Replayed = uint64(m[metricFolded])
-	r.ReplayPerSecond = m[metricFolded] / r.ReadySeconds
+	r.ReplayPerSecond = round(m[metricFolded] / r.ReadySeconds)
 	return nil
 }
 

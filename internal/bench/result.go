@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -57,24 +58,27 @@ type Result struct {
 
 	BytesPerCustomer float64 `json:"bytes_per_customer,omitempty"`
 
-	ReadySeconds       float64 `json:"ready_s,omitempty"`  // from the restart until events are taken
-	Replayed           uint64  `json:"replayed,omitempty"` // events replayed since the checkpoint
-	ReplayPerSecond    float64 `json:"replay_events_per_second,omitempty"`
-	RebuildSeconds     float64 `json:"rebuild_s,omitempty"` // the same with the state thrown away
-	RebuildPerSecond   float64 `json:"rebuild_events_per_second,omitempty"`
-	SegmentsPerEvent   float64 `json:"segments_ns,omitempty"`
-	DecisionPerEvent   float64 `json:"decision_ns,omitempty"`
-	RulesPerEvent      float64 `json:"rules_ns,omitempty"` // segments and decision for one event
-	RulesAllocsPerCall float64 `json:"rules_allocs"`
+	ReadySeconds     float64  `json:"ready_s,omitempty"`  // from the restart until events are taken
+	Replayed         uint64   `json:"replayed,omitempty"` // events replayed since the checkpoint
+	ReplayPerSecond  float64  `json:"replay_events_per_second,omitempty"`
+	RebuildSeconds   float64  `json:"rebuild_s,omitempty"` // the same with the state thrown away
+	RebuildPerSecond float64  `json:"rebuild_events_per_second,omitempty"`
+	SegmentsPerEvent float64  `json:"segments_ns,omitempty"`
+	DecisionPerEvent float64  `json:"decision_ns,omitempty"`
+	RulesPerEvent    float64  `json:"rules_ns,omitempty"`     // segments and decision for one event
+	RulesAllocs      *float64 `json:"rules_allocs,omitempty"` // nil when not measured
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
 
+// round keeps three decimals: more are noise.
+func round(f float64) float64 { return math.Round(f*1000) / 1000 }
+
 // load fills in what the connections saw.
 func (r *Result) load(t *tally, measured time.Duration) {
 	r.Seconds = measured.Seconds()
-	r.EventsPerSecond = float64(t.measured) / measured.Seconds()
-	r.RequestsPerSecond = float64(t.latency.Count()) / measured.Seconds()
+	r.EventsPerSecond = round(float64(t.measured) / measured.Seconds())
+	r.RequestsPerSecond = round(float64(t.latency.Count()) / measured.Seconds())
 	h := &t.latency
 	r.P50, r.P90, r.P99, r.P999, r.Max = ms(h.Quantile(0.5)), ms(h.Quantile(0.9)), ms(h.Quantile(0.99)), ms(h.Quantile(0.999)), ms(h.Max())
 	r.Acked, r.Rejected, r.Limited, r.Busy = t.acked, t.rejected, t.limited, t.busy
@@ -85,13 +89,13 @@ func (r *Result) load(t *tally, measured time.Duration) {
 func (r *Result) costs(before, after usage, events uint64, span time.Duration) {
 	cpu := after.cpu - before.cpu
 	if events > 0 {
-		r.CPUPerEvent = float64(cpu.Microseconds()) / float64(events)
+		r.CPUPerEvent = round(float64(cpu.Microseconds()) / float64(events))
 	}
-	r.Cores = cpu.Seconds() / span.Seconds()
+	r.Cores = round(cpu.Seconds() / span.Seconds())
 	r.RSS, r.Peak = megabytes(after.rss), megabytes(after.peak)
 }
 
-func megabytes(n int64) float64 { return float64(n) / (1 << 20) }
+func megabytes(n int64) float64 { return round(float64(n) / (1 << 20)) }
 
 // share fills in how the stages' working time is divided.
 func (r *Result) share(seconds map[string]float64, events uint64) {
@@ -105,8 +109,8 @@ func (r *Result) share(seconds map[string]float64, events uint64) {
 	}
 	r.Stages, r.StageMicros = map[string]float64{}, map[string]float64{}
 	for _, name := range names {
-		r.Stages[name] = seconds[name] / total
-		r.StageMicros[name] = seconds[name] * 1e6 / float64(events)
+		r.Stages[name] = round(seconds[name] / total)
+		r.StageMicros[name] = round(seconds[name] * 1e6 / float64(events))
 	}
 }
 

@@ -47,11 +47,11 @@ func (r *Result) rules(ctx context.Context, customers int, d time.Duration) erro
 	}
 	events := float64(l.events)
 	clock := clockCost()
-	r.Seconds = time.Since(from).Seconds()
-	r.SegmentsPerEvent = float64(l.segments)/events - clock
-	r.DecisionPerEvent = float64(l.decision)/events - clock
+	r.Seconds = round(time.Since(from).Seconds())
+	r.SegmentsPerEvent = round(float64(l.segments)/events - clock)
+	r.DecisionPerEvent = round(float64(l.decision)/events - clock)
 	r.RulesPerEvent = r.SegmentsPerEvent + r.DecisionPerEvent
-	r.EventsPerSecond = 1e9 / r.RulesPerEvent
+	r.EventsPerSecond = round(1e9 / r.RulesPerEvent)
 	r.Acked, r.Stored, r.Decided = l.events, l.events, l.decided
 
 	const rounds = 1000
@@ -61,7 +61,8 @@ func (r *Result) rules(ctx context.Context, customers int, d time.Duration) erro
 		l.again()
 	}
 	runtime.ReadMemStats(&after)
-	r.RulesAllocsPerCall = float64(after.Mallocs-before.Mallocs) / rounds
+	allocs := float64(after.Mallocs-before.Mallocs) / rounds
+	r.RulesAllocs = &allocs
 	return ctx.Err()
 }
 

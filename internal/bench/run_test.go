@@ -29,7 +29,9 @@ func TestRulesMode(t *testing.T) {
 	if r.SegmentsPerEvent <= 0 || r.DecisionPerEvent <= 0 || r.Acked == 0 || r.Decided == 0 || r.Decided == r.Acked {
 		t.Errorf("%+v", r)
 	}
-	t.Logf("segments %.0f ns, decision %.0f ns, %.2f allocations", r.SegmentsPerEvent, r.DecisionPerEvent, r.RulesAllocsPerCall)
+	if r.RulesAllocs == nil || *r.RulesAllocs > 0.5 {
+		t.Errorf("silence allocates: %v", r.RulesAllocs)
+	}
 }
 
 // whole is a server with everything that a measurement asks for. It stores each
