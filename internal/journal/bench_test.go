@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
+	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/journal"
@@ -19,22 +21,42 @@ func BenchmarkAppend(b *testing.B) {
 		b.Run(fmt.Sprintf("producers=%d/batch=%d", c.producers, c.batch), func(b *testing.B) {
 			j := open(b, journal.Options{Dir: b.TempDir()})
 			ctx, cancel := context.WithCancel(context.Background())
-			seen, ended := 0, make(chan error, 1)
+			seen, caughtUp, ended := 0, make(chan struct{}), make(chan error, 1)
 			go func() {
-				ended <- j.Follow(ctx, 0, func(r *journal.Record) error { seen += len(r.Entries); return nil })
+				ended <- j.Follow(ctx, 0, func(r *journal.Record) error {
+					before := seen
+					if seen += len(r.Entries); before < b.N && seen >= b.N {
+						close(caughtUp)
+					}
+					return nil
+				})
 			}()
 			b.ReportAllocs()
 			b.SetBytes(600)
+			before := processorTime(b)
 			appendConcurrently(b, j, c.producers, c.batch)
+			b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/event")
 			b.ReportMetric(float64(b.N)/b.Elapsed().Seconds(), "events/s")
 			last, _ := j.Last()
 			b.ReportMetric(float64(b.N)/float64(last), "events/commit")
+			<-caughtUp
 			cancel()
 			if err := <-ended; !errors.Is(err, context.Canceled) {
 				b.Error(err)
 			}
 		})
 	}
+}
+
+// processorTime is what this process has used of the processor. It is steadier
+// than the clock on a machine with other work.
+func processorTime(b *testing.B) time.Duration {
+	b.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		b.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
 
 // appendConcurrently appends b.N events.

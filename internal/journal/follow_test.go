@@ -129,6 +129,23 @@ func TestTagsSayWhoAppendedWhat(t *testing.T) {
 	wg.Wait()
 }
 
+// TestAppendersMayReuseTheirMemory changes entries and payloads right after they
+// were acknowledged; the follower sees what was appended.
+func TestAppendersMayReuseTheirMemory(t *testing.T) {
+	j := open(t, journal.Options{Dir: t.TempDir()})
+	records := followLive(t, j)
+	entries := events("first", "second")
+	if _, err := j.Append(t.Context(), entries, nil); err != nil {
+		t.Fatal(err)
+	}
+	copy(entries[0].Payload, "XXXXX")
+	entries[1] = cx.Entry{Kind: cx.EntryTick}
+	r := <-records
+	if len(r.Entries) != 2 || string(r.Entries[0].Payload) != "first" || string(r.Entries[1].Payload) != "second" || r.Entries[1].Kind != cx.EntryEvent {
+		t.Errorf("the follower got %q", r.Entries)
+	}
+}
+
 func TestFollowEndsWithItsCallersError(t *testing.T) {
 	j := open(t, journal.Options{Dir: t.TempDir()})
 	for range 3 {

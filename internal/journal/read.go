@@ -55,7 +55,10 @@ func (j *Journal) cursor(ctx context.Context, from uint64) (*cursor, error) {
 		return nil, err
 	}
 	state, err := e.state(ctx)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case err != nil:
 		return nil, unavailable("read the journal", err)
 	}
 	j.mu.Lock()
