@@ -93,7 +93,7 @@ func playFile(t *testing.T, file string) {
 }
 
 // demoFiles are the definitions of a story that brings none of its own.
-func demoFiles(t *testing.T) (files []definition.File) {
+func demoFiles(t testing.TB) (files []definition.File) {
 	t.Helper()
 	names, err := filepath.Glob("../../demo/definitions/*.yaml")
 	if err != nil || len(names) == 0 {

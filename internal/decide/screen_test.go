@@ -1,0 +1,173 @@
+package decide_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/template"
+)
+
+// screen is a browser that does what it is told: what it shows, by place.
+type screen map[string]shown
+
+type shown struct {
+	message
+	Decision string
+	Live     bool
+	expires  cx.Instant // when it is given up unless it has been seen
+	seen     bool
+}
+
+// take applies one answer.
+func (s screen) take(t *rapid.T, p *play, now cx.Instant) {
+	for _, w := range p.result.Withdraw {
+		for place, m := range s {
+			if m.Decision+"/"+m.Action == w {
+				delete(s, place)
+			}
+		}
+	}
+	for _, treatments := range [][]cx.Treatment{p.result.Updates, p.result.Decision.Treatments} {
+		for _, tr := range treatments {
+			m := shown{expires: now + 30*cx.Second}
+			if err := json.Unmarshal(tr.Content, &m); err != nil {
+				t.Fatal(err)
+			}
+			if old, ok := s[tr.Place]; ok && old.Decision == m.Decision {
+				m.seen, m.expires = old.seen, old.expires
+			} else if m.Update {
+				m.seen = true
+			}
+			s[tr.Place] = m
+		}
+	}
+}
+
+// forget drops what a page view clears and what has waited too long.
+func (s screen) forget(now cx.Instant, page bool) {
+	for place, m := range s {
+		if page && !m.Live || !m.seen && now >= m.expires {
+			delete(s, place)
+		}
+	}
+}
+
+// TestTheScreenAgreesWithTheLedger walks through random visits to the demo shop
+// with a browser that gets every answer, and checks after each step that it
+// shows just what the ledger says it shows, in today's words.
+func TestTheScreenAgreesWithTheLedger(t *testing.T) {
+	shop := newPlay(t, demoFiles(t)...)
+	rapid.Check(t, func(rt *rapid.T) {
+		p := &play{t: t, set: shop.set, plan: shop.plan, day: shop.day, customer: shop.customer}
+		s, now, cart := screen{}, noon, 0
+		for range rapid.IntRange(1, 40).Draw(rt, "steps") {
+			now += cx.Instant(rapid.SampledFrom([]int64{1, 1, 5, 29, 30, 31, 600, 1800, 2400}).Draw(rt, "seconds")) * cx.Second
+			if !p.customer.InSession(now) {
+				cart = 0
+			}
+			s.forget(now, false)
+			verb, line := walk(rt, s, &cart)
+			s.forget(now, verb == "page")
+			if line == "" {
+				continue
+			}
+			p.step(now, p.event(now, verb, line))
+			s.take(rt, p, now)
+			if place, m, ok := s.reported(line); ok {
+				if m.seen = true; verb == "shown" {
+					s[place] = m
+				} else {
+					delete(s, place)
+				}
+			}
+			s.check(rt, p, now, cart)
+		}
+	})
+}
+
+// walk draws what happens next; line is "" when nothing does.
+func walk(t *rapid.T, s screen, cart *int) (verb, line string) {
+	verb = rapid.SampledFrom([]string{"page", "add", "add", "remove", "view", "order", "shown", "shown", "clicked", "dismissed"}).Draw(t, "verb")
+	price := rapid.IntRange(1, 40).Draw(t, "price") * 100
+	switch verb {
+	case "page":
+		return verb, verb
+	case "add":
+		*cart += price
+		return verb, fmt.Sprintf(`Product Added {"price":%d,"quantity":1}`, price)
+	case "remove":
+		if price > *cart {
+			return verb, ""
+		}
+		*cart -= price
+		return verb, fmt.Sprintf(`Product Removed {"price":%d,"quantity":1}`, price)
+	case "view":
+		return verb, "Product Viewed {}"
+	case "order":
+		line = fmt.Sprintf(`Order Completed {"subtotal":%d}`, *cart)
+		*cart = 0
+		return verb, line
+	}
+	for _, place := range []string{"top-bar", "bottom-bar", "center"} {
+		if m, ok := s[place]; ok && rapid.Bool().Draw(t, "this") {
+			return verb, verb + " " + m.Action
+		}
+	}
+	return verb, ""
+}
+
+// reported returns what a report in line speaks of.
+func (s screen) reported(line string) (string, shown, bool) {
+	for place, m := range s {
+		for _, verb := range []string{"shown", "clicked", "dismissed"} {
+			if line == verb+" "+m.Action {
+				return place, m, true
+			}
+		}
+	}
+	return "", shown{}, false
+}
+
+// check compares the screen with the ledger.
+func (s screen) check(t *rapid.T, p *play, now cx.Instant, cart int) {
+	onScreen := map[string]string{}
+	for _, l := range p.customer.Ledger {
+		if l.State == cx.Shown && l.EndedAt == 0 && l.At >= p.customer.Session.Start || l.State == cx.Reserved && now < l.Until {
+			if other, ok := onScreen[l.Place]; ok {
+				t.Fatalf("%s and %s are both at %s", other, l.Action, l.Place)
+			}
+			onScreen[l.Place] = l.Decision.String() + "/" + l.Action
+		}
+	}
+	for place, want := range onScreen {
+		m, ok := s[place]
+		if !ok || m.Decision+"/"+m.Action != want {
+			t.Fatalf("the ledger has %s at %s, the screen %+v", want, place, m)
+		}
+	}
+	for place, m := range s {
+		if _, ok := onScreen[place]; !ok && m.Live {
+			t.Fatalf("the screen has %s at %s, the ledger nothing", m.Action, place)
+		}
+	}
+	bar, ok := s["top-bar"]
+	more := fmt.Sprintf("あと%sで送料無料", yen(t, 5000-cart))
+	if ok && cart < 5000 && bar.Content.Text != more || ok && cart >= 5000 && bar.Content.Text != "送料無料になりました" || ok && cart <= 0 {
+		t.Fatalf("the cart is %d and the bar says %q", cart, bar.Content.Text)
+	}
+}
+
+// yen writes an amount as the shop does.
+func yen(t *rapid.T, n int) string {
+	m := &template.Message{Variables: []template.Variable{{Name: "v", Format: template.AsMoney, Currency: "JPY"}}}
+	out := make([]string, 1)
+	m.Fill(out, []cx.Value{cx.NumberValue(float64(n))}, template.Japanese)
+	if out[0] == "" {
+		t.Fatalf("%d yen cannot be written", n)
+	}
+	return out[0]
+}
