@@ -63,10 +63,11 @@ type Result struct {
 	ReplayPerSecond  float64  `json:"replay_events_per_second,omitempty"`
 	RebuildSeconds   float64  `json:"rebuild_s,omitempty"` // the same with the state thrown away
 	RebuildPerSecond float64  `json:"rebuild_events_per_second,omitempty"`
-	SegmentsPerEvent float64  `json:"segments_ns,omitempty"`
+	SegmentsPerEvent float64  `json:"segments_ns,omitempty"` // medians
 	DecisionPerEvent float64  `json:"decision_ns,omitempty"`
-	RulesPerEvent    float64  `json:"rules_ns,omitempty"`     // segments and decision for one event
-	RulesAllocs      *float64 `json:"rules_allocs,omitempty"` // nil when not measured
+	RulesPerEvent    float64  `json:"rules_ns,omitempty"`      // both, for an event after which nothing is said
+	SaidPerEvent     float64  `json:"rules_said_ns,omitempty"` // both, for one that is answered
+	RulesAllocs      *float64 `json:"rules_allocs,omitempty"`  // nil when not measured
 }
 
 func ms(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
