@@ -181,15 +181,22 @@ func TestTraits(t *testing.T) {
 }
 
 // TestTraitLimit: the 201st trait is not taken and is noted; known ones still
-// change.
+// change; a server's pushes out a browser's oldest.
 func TestTraitLimit(t *testing.T) {
 	l := newLane(Settings{})
 	for i := range MaxTraits {
-		l.apply(cx.Event{Type: cx.Identify, Properties: fmt.Appendf(nil, `{"t%d":1}`, i), Time: morning}, morning)
+		l.apply(cx.Event{Type: cx.Identify, KeyKind: cx.BrowserKey, Properties: fmt.Appendf(nil, `{"t%d":1}`, i), Time: morning}, morning)
 	}
-	out := l.apply(cx.Event{Type: cx.Identify, Properties: []byte(`{"more":1,"t7":2}`), Time: morning}, morning)
+	out := l.apply(cx.Event{Type: cx.Identify, KeyKind: cx.BrowserKey, Properties: []byte(`{"more":1,"t7":2}`), Time: morning}, morning)
 	if diff := cmp.Diff([]Note{{TooManyTraits, "more"}}, out.Notes); diff != "" || len(l.c.Traits) != MaxTraits || l.c.Trait("t7").Float() != 2 {
 		t.Errorf("%d traits, t7 is %v, notes (-want +got): %s", len(l.c.Traits), l.c.Trait("t7"), diff)
+	}
+	out = l.apply(cx.Event{Type: cx.Identify, KeyKind: cx.ServerKey, Properties: []byte(`{"z":1}`), Time: morning}, morning)
+	if diff := cmp.Diff([]Note{{TooManyTraits, "t0"}}, out.Notes); diff != "" || len(l.c.Traits) != MaxTraits || l.c.Trait("z").Float() != 1 {
+		t.Errorf("with a server's, %d traits, z is %v, notes (-want +got): %s", len(l.c.Traits), l.c.Trait("z"), diff)
+	}
+	if !slices.IsSortedFunc(l.c.Traits, func(a, b cx.Trait) int { return strings.Compare(a.Name, b.Name) }) {
+		t.Error("the traits are out of order")
 	}
 }
 

@@ -52,48 +52,57 @@ func (w *statsWriter) end(start int) {
 // foldStatistics folds the event into every statistic that listens to it, in
 // one pass over the packed list.
 func (f *Folder) foldStatistics(p *Plan, c *cx.Customer, e *occurrence) {
-	old, copied, i := c.Stats, 0, 0
-	w := statsWriter{dst: f.stats[:0]}
+	x := splicer{old: c.Stats, statsWriter: statsWriter{dst: f.stats[:0]}}
 	for _, k := range p.touched(e.Name) {
 		s := &p.stats[k]
 		key, floor, ok := f.keyOf(s, c, e)
 		if !ok || s.money && !f.inCurrency(s, p) {
 			continue
 		}
-		cell := s.appendCell(f.cell[:0], f.values(p, s.column), stamp{e.at, e.position})
-		if f.cell = cell; len(cell) == 0 {
+		f.cell = s.appendCell(f.cell[:0], f.values(p, s.column), stamp{e.at, e.position})
+		if len(f.cell) == 0 {
 			continue
 		}
-		var payload []byte
-		for i < len(old) {
-			x := entryAt(old, i)
-			if x.slot > s.slot {
-				break
-			}
-			if x.slot == s.slot {
-				payload = old[x.start:x.end]
-				w.dst = append(w.dst, old[copied:i]...)
-				i, copied = x.end, x.end
-				break
-			}
-			i = x.end
-		}
-		if payload == nil {
-			w.dst = append(w.dst, old[copied:i]...)
-			copied = i
-		}
-		start := len(w.dst)
-		w.begin(s.slot)
-		w.dst = s.foldPayload(w.dst, payload, key, cell, floor)
-		w.end(start)
+		payload := x.seek(s.slot)
+		start := len(x.dst)
+		x.begin(s.slot)
+		x.dst = s.foldPayload(x.dst, payload, key, f.cell, floor)
+		x.end(start)
 		f.change.Touch(s.slot)
 	}
-	if len(w.dst) == 0 {
+	if len(x.dst) == 0 {
 		return // nothing touched: every entry stays where it is
 	}
-	w.dst = append(w.dst, old[copied:]...)
-	f.stats = w.dst
-	c.Stats = replace(c.Stats, w.dst)
+	f.stats = append(x.dst, x.old[x.kept:]...)
+	c.Stats = replace(c.Stats, f.stats)
+}
+
+// splicer rewrites some entries of old and carries the others over.
+type splicer struct {
+	statsWriter
+	old  []byte
+	kept int // old[:kept] is carried over or rewritten
+	next int // offset of the next entry to look at
+}
+
+// seek carries over what comes before slot and returns the payload of slot,
+// which the caller rewrites; nil when there is none.
+func (x *splicer) seek(slot int) []byte {
+	for x.next < len(x.old) {
+		e := entryAt(x.old, x.next)
+		if e.slot > slot {
+			break
+		}
+		if e.slot == slot {
+			x.dst = append(x.dst, x.old[x.kept:x.next]...)
+			x.next, x.kept = e.end, e.end
+			return x.old[e.start:e.end]
+		}
+		x.next = e.end
+	}
+	x.dst = append(x.dst, x.old[x.kept:x.next]...)
+	x.kept = x.next
+	return nil
 }
 
 // replace returns dst holding b, in place when there is room.

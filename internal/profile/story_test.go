@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	_ "time/tzdata" // the stories play in many zones
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/kikubari/kikubari/internal/cx"

@@ -62,47 +62,66 @@ func skipTop(b []byte, i int) int {
 
 // mergeTop appends the merge of a and b with at most limit counters.
 func mergeTop(dst, a, b []byte, limit int) []byte {
-	n, i := uvarint(a, 0)
-	m, j := uvarint(b, 0)
-	x, i := uvarint(a, i)
-	y, j := uvarint(b, j)
-	start := len(dst)
-	dst = appendUvarint(appendUvarint(dst, n+m), x+y)
-	total := 0
-	for ; n > 0 || m > 0; total++ {
-		var order int
-		var ia, jb int
-		if n > 0 {
-			ia = skipScalar(a, i)
-		}
-		if m > 0 {
-			jb = skipScalar(b, j)
-		}
-		switch {
-		case n == 0:
-			order = 1
-		case m == 0:
-			order = -1
+	x, y := readCounters(a), readCounters(b)
+	start, total := len(dst), 0
+	dst = appendUvarint(appendUvarint(dst, x.left+y.left), x.err+y.err)
+	x.next()
+	y.next()
+	for ; x.ok || y.ok; total++ {
+		c := x.counter
+		switch order := x.compare(&y); {
+		case order < 0:
+			x.next()
+		case order > 0:
+			c = y.counter
+			y.next()
 		default:
-			order = bytes.Compare(a[i:ia], b[j:jb])
+			c.count += y.count
+			x.next()
+			y.next()
 		}
-		var count uint64
-		if order <= 0 {
-			dst = append(dst, a[i:ia]...)
-			count, i = uvarint(a, ia)
-			n--
-		} else {
-			dst = append(dst, b[j:jb]...)
-		}
-		if order >= 0 {
-			var c uint64
-			c, j = uvarint(b, jb)
-			count += c
-			m--
-		}
-		dst = appendUvarint(dst, count)
+		dst = appendUvarint(append(dst, c.scalar...), c.count)
 	}
 	return finishTop(dst, start, total, limit)
+}
+
+// counters walks through the counters of a cell.
+type counters struct {
+	counter
+	ok   bool
+	b    []byte
+	left uint64
+	err  uint64
+}
+
+// readCounters starts before the first counter of cell.
+func readCounters(cell []byte) counters {
+	n, i := uvarint(cell, 0)
+	err, i := uvarint(cell, i)
+	return counters{b: cell[i:], left: n, err: err}
+}
+
+func (c *counters) next() {
+	if c.ok = c.left > 0; !c.ok {
+		return
+	}
+	c.left--
+	end := skipScalar(c.b, 0)
+	c.scalar = c.b[:end]
+	c.count, end = uvarint(c.b, end)
+	c.b = c.b[end:]
+}
+
+// compare orders the counters at hand by their scalars; one that has ended comes
+// last.
+func (c *counters) compare(o *counters) int {
+	switch {
+	case !c.ok:
+		return 1
+	case !o.ok:
+		return -1
+	}
+	return bytes.Compare(c.scalar, o.scalar)
 }
 
 // finishTop corrects the number of counters of the cell at dst[start:], and
@@ -123,24 +142,20 @@ func finishTop(dst []byte, start, total, limit int) []byte {
 // shrinkTop takes the (limit+1)-th largest count off every counter and drops
 // those that reach nothing.
 func shrinkTop(dst []byte, start, total, limit int) []byte {
-	_, i := uvarint(dst, start)
-	err, i := uvarint(dst, i)
-	all := slices.Clone(dst[i:])
-	counters := make([]counter, 0, total)
-	for i = 0; i < len(all); {
-		next := skipScalar(all, i)
-		count, end := uvarint(all, next)
-		counters = append(counters, counter{all[i:next], count})
-		i = end
+	all := readCounters(bytes.Clone(dst[start:]))
+	list := make([]counter, 0, total)
+	all.left = uint64(total)
+	for all.next(); all.ok; all.next() {
+		list = append(list, all.counter)
 	}
 	counts := make([]uint64, total)
-	for k, c := range counters {
+	for k, c := range list {
 		counts[k] = c.count
 	}
 	slices.Sort(counts)
 	off := counts[total-limit-1]
-	kept := slices.DeleteFunc(counters, func(c counter) bool { return c.count <= off })
-	dst = appendUvarint(appendUvarint(dst[:start], uint64(len(kept))), err+off)
+	kept := slices.DeleteFunc(list, func(c counter) bool { return c.count <= off })
+	dst = appendUvarint(appendUvarint(dst[:start], uint64(len(kept))), all.err+off)
 	for _, c := range kept {
 		dst = appendUvarint(append(dst, c.scalar...), c.count-off)
 	}
@@ -150,13 +165,9 @@ func shrinkTop(dst []byte, start, total, limit int) []byte {
 // readTop appends the n largest counters to all, which is empty, largest first,
 // equal ones by value, and returns the error too.
 func readTop(all []counter, cell []byte, n int) ([]counter, uint64) {
-	have, i := uvarint(cell, 0)
-	err, i := uvarint(cell, i)
-	for range have {
-		next := skipScalar(cell, i)
-		count, end := uvarint(cell, next)
-		all = append(all, counter{cell[i:next], count})
-		i = end
+	c := readCounters(cell)
+	for c.next(); c.ok; c.next() {
+		all = append(all, c.counter)
 	}
 	slices.SortFunc(all, func(a, b counter) int {
 		if a.count != b.count {
@@ -167,7 +178,7 @@ func readTop(all []counter, cell []byte, n int) ([]counter, uint64) {
 		}
 		return bytes.Compare(a.scalar, b.scalar)
 	})
-	return all[:min(n, len(all))], err
+	return all[:min(n, len(all))], c.err
 }
 
 func appendTopJSON(dst, cell []byte, n int) []byte {

@@ -74,13 +74,33 @@ func (f *Folder) tell(c *cx.Customer, word cx.Trait, name string, raw []byte) {
 	switch {
 	case found:
 		f.retell(&c.Traits[i], word)
-	case len(c.Traits) >= MaxTraits:
+	case len(c.Traits) >= MaxTraits && !f.makeRoom(c, word):
 		f.notes = append(f.notes, Note{TooManyTraits, strings.Clone(name)})
 	default:
+		i, _ = findTrait(c.Traits, name)
 		word.Name, word.Raw = strings.Clone(name), bytes.Clone(word.Raw)
 		c.Traits = slices.Insert(c.Traits, i, word)
 		f.change.Traits = append(f.change.Traits, word.Name)
 	}
+}
+
+// makeRoom drops the trait that weighs least, if it is a browser's and word is a
+// server's: nobody can keep the company's facts out by telling many of their own.
+func (f *Folder) makeRoom(c *cx.Customer, word cx.Trait) bool {
+	least := 0
+	for i := range c.Traits {
+		if weigh(c.Traits[i], c.Traits[least]) < 0 {
+			least = i
+		}
+	}
+	gone := c.Traits[least]
+	if gone.Level >= word.Level {
+		return false
+	}
+	c.Traits = slices.Delete(c.Traits, least, least+1)
+	f.notes = append(f.notes, Note{TooManyTraits, gone.Name})
+	f.change.Traits = append(f.change.Traits, gone.Name)
+	return true
 }
 
 // retell replaces t by word if that weighs more.
