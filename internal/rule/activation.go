@@ -8,11 +8,13 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
-// activation shows a Scope to cel-go. inputs are the statistics and segments of
-// the rule by variable.
+// activation shows a Scope to cel-go for one evaluation. inputs are the
+// statistics and segments of the rule by variable. What was opened once stays
+// open, because loops ask for the same thing again and again.
 type activation struct {
 	scope  *Scope
 	inputs map[string]valueFunc
+	opened [3]*object // traits, properties, context
 }
 
 // Parent returns nil: there is nothing behind a scope.
@@ -24,24 +26,17 @@ func (a *activation) ResolveName(name string) (any, bool) {
 	s := a.scope
 	switch name {
 	case "traits":
-		if s.Customer == nil {
-			return nil, false
-		}
-		fields := make(cx.Fields, len(s.Customer.Traits))
-		for i, t := range s.Customer.Traits {
-			fields[i] = cx.Field{Name: t.Name, Raw: t.Raw}
-		}
-		return newObject(entriesOf(fields)), true
+		return a.open(0, s.Customer != nil, func() cx.Fields {
+			fields := make(cx.Fields, len(s.Customer.Traits))
+			for i, t := range s.Customer.Traits {
+				fields[i] = cx.Field{Name: t.Name, Raw: t.Raw}
+			}
+			return fields
+		})
 	case "event.properties":
-		if s.Event == nil {
-			return nil, false
-		}
-		return newObject(entriesOf(s.Fields)), true
+		return a.open(1, s.Event != nil, func() cx.Fields { return s.Fields })
 	case "event.context":
-		if s.Event == nil {
-			return nil, false
-		}
-		return newObject(entriesOf(cx.ParseFields(nil, s.Event.Context))), true
+		return a.open(2, s.Event != nil, func() cx.Fields { return cx.ParseFields(nil, s.Event.Context) })
 	}
 	read := a.inputs[name]
 	if read == nil {
@@ -55,6 +50,17 @@ func (a *activation) ResolveName(name string) (any, bool) {
 		return nil, false
 	}
 	return toCel(v), true
+}
+
+// open returns one of the open maps, if it is there.
+func (a *activation) open(i int, there bool, fields func() cx.Fields) (any, bool) {
+	if !there {
+		return nil, false
+	}
+	if a.opened[i] == nil {
+		a.opened[i] = newObject(entriesOf(fields()))
+	}
+	return a.opened[i], true
 }
 
 // factReaders read the facts that are not maps.
@@ -80,8 +86,8 @@ func toCel(v cx.Value) ref.Val {
 	case cx.Text:
 		return types.String(v.Str())
 	case cx.List:
-		var list []cx.Value
-		elements(v, func(e cx.Value) bool { list = append(list, e); return true })
+		var list []*lazy
+		elements(v, func(e cx.Value) bool { list = append(list, &lazy{value: e}); return true })
 		return types.NewDynamicList(adapter{}, list)
 	case cx.Map:
 		return newObject(members(v))
@@ -92,13 +98,26 @@ func toCel(v cx.Value) ref.Val {
 	}
 }
 
+// lazy is a value that is converted for cel-go when it is first asked for.
+type lazy struct {
+	value     cx.Value
+	converted ref.Val
+}
+
+func (l *lazy) toCel() ref.Val {
+	if l.converted == nil {
+		l.converted = toCel(l.value)
+	}
+	return l.converted
+}
+
 // adapter lets cel-go's lists hold values of ours.
 type adapter struct{}
 
-// NativeToValue converts a cx.Value, and anything else as cel-go does.
+// NativeToValue converts a lazy value, and anything else as cel-go does.
 func (adapter) NativeToValue(v any) ref.Val {
-	if own, ok := v.(cx.Value); ok {
-		return toCel(own)
+	if own, ok := v.(*lazy); ok {
+		return own.toCel()
 	}
 	return types.DefaultTypeAdapter.NativeToValue(v)
 }

@@ -106,8 +106,8 @@ func (p step) into(v cx.Value) cx.Value {
 
 // entry is one member of a JSON object.
 type entry struct {
-	name  string
-	value cx.Value
+	name string
+	lazy
 }
 
 // members returns the members of a Map sorted by name; of two with one name the
@@ -119,7 +119,7 @@ func members(v cx.Value) []entry {
 func entriesOf(fields cx.Fields) []entry {
 	out := make([]entry, 0, len(fields))
 	for _, f := range slices.Backward(fields) {
-		out = append(out, entry{f.Name, cx.ParseValue(f.Raw)})
+		out = append(out, entry{f.Name, lazy{value: cx.ParseValue(f.Raw)}})
 	}
 	slices.SortStableFunc(out, func(a, b entry) int { return strings.Compare(a.name, b.name) })
 	out = slices.CompactFunc(out, func(a, b entry) bool { return a.name == b.name })

@@ -18,13 +18,13 @@ import (
 
 // The limits of one rule.
 const (
-	maxSource   = 8_000   // characters
-	maxNodes    = 2_000   // nodes of the syntax tree, named expressions included
-	maxDepth    = 60      // nesting of parentheses and calls
-	maxDeepNode = 250     // nesting of the tree, named expressions included
-	maxInputs   = 64      // different statistics, and different segments
-	maxPattern  = 500     // characters of one regular expression
-	costLimit   = 200_000 // of one evaluation by cel-go, in its own units
+	maxSource   = 8_000  // characters
+	maxNodes    = 2_000  // nodes of the syntax tree, named expressions included
+	maxDepth    = 60     // nesting of parentheses and calls
+	maxDeepNode = 250    // nesting of the tree, named expressions included
+	maxInputs   = 64     // different statistics, and different segments
+	maxPattern  = 500    // characters of one regular expression
+	costLimit   = 50_000 // of one evaluation by cel-go, in its own units
 )
 
 // fact is one variable that every rule may use.

@@ -28,7 +28,7 @@ func (o *object) Find(key ref.Val) (ref.Val, bool) {
 	if !found {
 		return nil, false
 	}
-	return toCel(o.entries[i].value), true
+	return o.entries[i].toCel(), true
 }
 
 // Get is Find with an error for what is not there.
@@ -63,9 +63,10 @@ func (o *object) Equal(other ref.Val) ref.Val {
 	if !ok || m.Size() != o.Size() {
 		return types.False
 	}
-	for _, e := range o.entries {
+	for i := range o.entries {
+		e := &o.entries[i]
 		v, ok := m.Find(types.String(e.name))
-		if !ok || types.Equal(toCel(e.value), v) != types.True {
+		if !ok || types.Equal(e.toCel(), v) != types.True {
 			return types.False
 		}
 	}

@@ -104,7 +104,9 @@ func (g grammar) condition(depth int) string {
 	if g.leaf(depth) {
 		return g.pick("true", "false", "session.running", "customer.known", "customer.claimed", `segment("in")`, `segment("out")`, "shiny",
 			"has(traits.a)", "has(traits.m.b)", "has(event.properties.a)", "has(event.properties.m.a)", "has(event.properties.b.a)", "has(event.context.page)",
-			`since("A") >= minutes(30)`, `hours(1) > since("A")`, `event.name == "A"`, `event.name in ["A", "B"]`)
+			`since("A") >= minutes(30)`, `hours(1) > since("A")`, `event.name == "A"`, `event.name in ["A", "B"]`,
+			`"a" in traits`, `event.name in event.properties`, "event.properties == event.context", "event.properties.m == event.context.page",
+			"event.properties.m != traits.m", "event.properties.l == [event.properties.a, 1]", "traits.exists(k, traits[k] == 3)", "size(traits) > 1")
 	}
 	order := g.pick(" < ", " <= ", " > ", " >= ", " == ", " != ")
 	d := depth - 1
@@ -146,7 +148,7 @@ func (g grammar) condition(depth int) string {
 // chain is conditions side by side, as most rules are.
 func (g grammar) rule() string {
 	if rapid.IntRange(0, 4).Draw(g.T, "kind") == 0 {
-		return g.pick(g.number(3), g.text(3), g.any(3))
+		return g.pick(g.number(3), g.text(3), g.any(3), "["+g.any(2)+", "+g.number(1)+", [null, "+g.text(1)+"], true]", "["+g.any(1)+", 1][0]", generated[5])
 	}
 	parts := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) string { return grammar{t}.condition(3) }), 1, 4).Draw(g.T, "parts")
 	return strings.Join(parts, g.pick(" && ", " || "))
@@ -228,32 +230,37 @@ func (g grammar) scope() *Scope {
 // rules and scopes: the value, whether it failed, and whether it is unknown.
 func TestClosuresAgreeWithCel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		g := grammar{t}
-		text := g.rule()
-		env := generatedEnv()
-		p, err := Compile(text, env)
-		if err != nil {
-			t.Fatalf("%s\n%v", text, err)
-		}
-		c, err := analyse(text, env)
-		if err != nil {
-			t.Fatal(err)
-		}
-		oracle := c.viaCel(c.checked.Expr()).run()
-		for range 8 {
-			s := g.scope()
-			got, want := p.Value(s), oracle(s)
-			if !same(got, want) {
-				t.Fatalf("%s\nevent %+v\ncustomer %+v\nstatistics %v\nclosures say %v\ncel-go says %v", text, s.Event, s.Customer, s.Statistics, got, want)
-			}
-			if truth := truthOf(want); p.Eval(s) != truth {
-				t.Fatalf("%s\nEval says %v, cel-go says %v", text, p.Eval(s), want)
-			}
-			if e := p.Explain(s); e.Value != short(got.String()) {
-				t.Fatalf("%s\nExplain says %s, Value says %v", text, e.Value, got)
-			}
+		for range 5 {
+			agree(t, grammar{t})
 		}
 	})
+}
+
+// agree compares one rule in several scopes.
+func agree(t *rapid.T, g grammar) {
+	text, env := g.rule(), generatedEnv()
+	p, err := Compile(text, env)
+	if err != nil {
+		t.Fatalf("%s\n%v", text, err)
+	}
+	c, err := analyse(text, env)
+	if err != nil {
+		t.Fatal(err)
+	}
+	oracle := c.viaCel(c.checked.Expr()).run()
+	for range 8 {
+		s := g.scope()
+		got, want := p.Value(s), oracle(s)
+		if !same(got, want) {
+			t.Fatalf("%s\nevent %+v\ncustomer %+v\nstatistics %v\nclosures say %v\ncel-go says %v", text, s.Event, s.Customer, s.Statistics, got, want)
+		}
+		if truth := truthOf(want); p.Eval(s) != truth {
+			t.Fatalf("%s\nEval says %v, cel-go says %v", text, p.Eval(s), want)
+		}
+		if e := p.Explain(s); e.Value != short(got.String()) {
+			t.Fatalf("%s\nExplain says %s, Value says %v", text, e.Value, got)
+		}
+	}
 }
 
 func truthOf(v cx.Value) Truth {
