@@ -230,7 +230,7 @@ func (g grammar) scope() *Scope {
 // rules and scopes: the value, whether it failed, and whether it is unknown.
 func TestClosuresAgreeWithCel(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		for range 5 {
+		for range 3 {
 			agree(t, grammar{t})
 		}
 	})
@@ -248,7 +248,7 @@ func agree(t *rapid.T, g grammar) {
 		t.Fatal(err)
 	}
 	oracle := c.viaCel(c.checked.Expr()).run()
-	for range 8 {
+	for range 6 {
 		s := g.scope()
 		got, want := p.Value(s), oracle(s)
 		if !same(got, want) {
