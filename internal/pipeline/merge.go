@@ -3,6 +3,7 @@ package pipeline
 import (
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/decide"
+	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/profile"
 )
 
@@ -42,6 +43,7 @@ func (w *worker) merge(l *lane, o *order) {
 	w.touch(r)
 	c := &r.customer
 	w.fireOwn(l, r, o.at, w.scope.Now)
+	fault.Point("merge.inside")
 	out := w.folder.Merge(w.ws.plan, c, loser, w.scope.Now)
 	w.spill(c, out.Spilled)
 	if loser.Flags&cx.SpillSeen != 0 {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/learn"
 	"github.com/kikubari/kikubari/internal/profile"
 )
@@ -83,7 +84,9 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 		b.cut = s.cutNumber
 		s.cutting.Store(true)
 	}
+	fault.Point("tick.before")
 	reports := s.barrier(b)
+	fault.Point("tick.inside")
 	s.learn()
 	rows := s.gather(reports, b.tick)
 	if cut {
