@@ -16,8 +16,10 @@ import (
 )
 
 func treat(decision, action, place, rest string) cx.Treatment {
-	return cx.Treatment{Action: action, Place: place, Channel: cx.Web,
-		Content: []byte(`{"decision":"` + decision + `","action":"` + action + `","place":"` + place + `"` + rest + `}`)}
+	return cx.Treatment{
+		Action: action, Place: place, Channel: cx.Web,
+		Content: []byte(`{"decision":"` + decision + `","action":"` + action + `","place":"` + place + `"` + rest + `}`),
+	}
 }
 
 func saidBy(treatments ...cx.Treatment) []cx.Treatment { return treatments }
@@ -42,17 +44,29 @@ func TestAnswerToABrowser(t *testing.T) {
 		{"nothing to say", []pipeline.Answer{{}}, `"actions":[],"withdraw":[]`},
 		{"one action", []pipeline.Answer{{Treatments: saidBy(bar(""))}}, `"actions":[{"decision":"d_1","action":"bar","place":"top"}],"withdraw":[]`},
 		{"nothing that can be repeated", []pipeline.Answer{{Treatments: saidBy(cx.Treatment{Action: "bar", Place: "top"})}}, `"actions":[],"withdraw":[]`},
-		{"two places", []pipeline.Answer{{Treatments: saidBy(bar(""))}, {Treatments: saidBy(treat("d_2", "card", "centre", ""))}},
-			`"actions":[{"decision":"d_1","action":"bar","place":"top"},{"decision":"d_2","action":"card","place":"centre"}],"withdraw":[]`},
-		{"the last wins its place", []pipeline.Answer{{Treatments: saidBy(bar(""))}, {Treatments: saidBy(treat("d_2", "card", "top", ""))}},
-			`"actions":[{"decision":"d_2","action":"card","place":"top"}],"withdraw":[]`},
+		{
+			"two places",
+			[]pipeline.Answer{{Treatments: saidBy(bar(""))}, {Treatments: saidBy(treat("d_2", "card", "centre", ""))}},
+			`"actions":[{"decision":"d_1","action":"bar","place":"top"},{"decision":"d_2","action":"card","place":"centre"}],"withdraw":[]`,
+		},
+		{
+			"the last wins its place",
+			[]pipeline.Answer{{Treatments: saidBy(bar(""))}, {Treatments: saidBy(treat("d_2", "card", "top", ""))}},
+			`"actions":[{"decision":"d_2","action":"card","place":"top"}],"withdraw":[]`,
+		},
 		{"silence does not take back", []pipeline.Answer{{Treatments: saidBy(bar(""))}, {}}, `"actions":[{"decision":"d_1","action":"bar","place":"top"}],"withdraw":[]`},
 		{"withdrawn before it was seen", []pipeline.Answer{{Treatments: saidBy(bar(""))}, {Withdraw: []string{"d_1/bar"}}}, `"actions":[],"withdraw":[]`},
 		{"withdrawn from the screen", []pipeline.Answer{{Withdraw: []string{"d_0/bar"}}, {Withdraw: []string{"d_0/bar"}}}, `"actions":[],"withdraw":["d_0/bar"]`},
-		{"an update of what is on screen", []pipeline.Answer{{Treatments: saidBy(bar(`,"update":true`))}, {Treatments: saidBy(bar(`,"update":true,"n":2`))}},
-			`"actions":[{"decision":"d_1","action":"bar","place":"top","update":true,"n":2}],"withdraw":[]`},
-		{"an update of what is not yet on screen", []pipeline.Answer{{Treatments: saidBy(bar(`,"update":false`))}, {Treatments: saidBy(bar(`,"update":true,"t":"\"é"`))}},
-			`"actions":[{"decision":"d_1","action":"bar","place":"top","update":false,"t":"\"é"}],"withdraw":[]`},
+		{
+			"an update of what is on screen",
+			[]pipeline.Answer{{Treatments: saidBy(bar(`,"update":true`))}, {Treatments: saidBy(bar(`,"update":true,"n":2`))}},
+			`"actions":[{"decision":"d_1","action":"bar","place":"top","update":true,"n":2}],"withdraw":[]`,
+		},
+		{
+			"an update of what is not yet on screen",
+			[]pipeline.Answer{{Treatments: saidBy(bar(`,"update":false`))}, {Treatments: saidBy(bar(`,"update":true,"t":"\"é"`))}},
+			`"actions":[{"decision":"d_1","action":"bar","place":"top","update":false,"t":"\"é"}],"withdraw":[]`,
+		},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDoorstep(t, nil)

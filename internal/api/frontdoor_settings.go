@@ -70,12 +70,12 @@ func (f *FrontDoor) settings(w http.ResponseWriter, r *http.Request, text string
 // integration: with more it fetches code of the others.
 type (
 	settingsDocument struct {
-		Integrations     map[string]settingsIntegration `json:"integrations"`
-		Plan             settingsPlan                   `json:"plan"`
-		EdgeFunction     struct{}                       `json:"edgeFunction"`
-		Metrics          settingsMetrics                `json:"metrics"`
-		EnabledMiddlware struct{}                       `json:"enabledMiddleware"`
-		RemotePlugins    []struct{}                     `json:"remotePlugins"`
+		Integrations      map[string]settingsIntegration `json:"integrations"`
+		Plan              settingsPlan                   `json:"plan"`
+		EdgeFunction      struct{}                       `json:"edgeFunction"`
+		Metrics           settingsMetrics                `json:"metrics"`
+		EnabledMiddleware struct{}                       `json:"enabledMiddleware"`
+		RemotePlugins     []struct{}                     `json:"remotePlugins"`
 	}
 	settingsIntegration struct {
 		APIKey                string            `json:"apiKey"`

@@ -98,8 +98,10 @@ const doorTime = cx.Instant(1_795_334_400_000_000) // 2026-11-22T08:00:00Z
 
 func newDoorstep(t testing.TB, change func(o *FrontDoorOptions)) *doorstep {
 	t.Helper()
-	d := &doorstep{tape: &tape{}, houses: &houses{}, counter: &counter{}, log: &bytes.Buffer{}, ledger: &ledger{},
-		server: access.NewKeyText(cx.ServerKey), admin: access.NewKeyText(cx.AdminKey)}
+	d := &doorstep{
+		tape: &tape{}, houses: &houses{}, counter: &counter{}, log: &bytes.Buffer{}, ledger: &ledger{},
+		server: access.NewKeyText(cx.ServerKey), admin: access.NewKeyText(cx.AdminKey),
+	}
 	add := func(w cx.Workspace, kind cx.KeyKind, text string) {
 		k, err := access.NewKey(w, kind, "", text, doorTime)
 		if err != nil {
@@ -186,8 +188,13 @@ func TestWhatIsNotHere(t *testing.T) {
 		method, path string
 		want         int
 	}{
-		{"GET", "/v1/track", 405}, {"PUT", "/v1/batch", 405}, {"POST", "/v1/projects/demo/settings", 405},
-		{"POST", "/v1/nothing", 404}, {"GET", "/analytics.js/v1/demo/analytics.min.js", 404}, {"GET", "/v1/projects//settings", 404}, {"GET", "/v1/projects/a/b/settings", 404},
+		{"GET", "/v1/track", 405},
+		{"PUT", "/v1/batch", 405},
+		{"POST", "/v1/projects/demo/settings", 405},
+		{"POST", "/v1/nothing", 404},
+		{"GET", "/analytics.js/v1/demo/analytics.min.js", 404},
+		{"GET", "/v1/projects//settings", 404},
+		{"GET", "/v1/projects/a/b/settings", 404},
 	} {
 		w := d.send(tt.method, tt.path, strings.NewReader(pageCall), "Authorization", basic("demo"))
 		if w.Code != tt.want || tt.want == 405 && w.Header().Get("Allow") == "" {
