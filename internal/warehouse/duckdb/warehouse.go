@@ -16,7 +16,7 @@ import (
 // take the values in brackets.
 type Options struct {
 	Path    string // of the file, in a directory that exists; not with '?' in it
-	Memory  int64  // bytes that DuckDB may use for data [256 MiB]
+	Memory  int64  // bytes that DuckDB may use for data [128 MiB]
 	Threads int    // of DuckDB's own, besides those that call it [1]
 
 	QueryTime  time.Duration // how long one question may run [10 s]
@@ -28,7 +28,7 @@ type Options struct {
 }
 
 func (o *Options) fill() {
-	def(&o.Memory, 256<<20)
+	def(&o.Memory, 128<<20)
 	def(&o.Threads, 1)
 	def(&o.QueryTime, 10*time.Second)
 	def(&o.QueryRows, 10_000)
@@ -61,9 +61,9 @@ var (
 )
 
 // checkpointAfter is how much log DuckDB collects before it rewrites it into
-// the file. Smaller values compress the last row group again and again, larger
-// ones make recovery and the single pause longer.
-const checkpointAfter = "128MiB"
+// the file. Smaller values compress the last row group again and again; larger
+// ones keep more in memory and make recovery and the single pause longer.
+const checkpointAfter = "64MiB"
 
 // Open opens the warehouse, creating the file when there is none. A file that
 // another process has open, or that a newer program wrote, is refused with
