@@ -75,6 +75,7 @@ func notThere(h held) cx.Value {
 	}
 	return cx.Value{}
 }
+
 // str returns the closure of a text.
 func (n *node) str() textFunc {
 	switch n.op {

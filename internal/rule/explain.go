@@ -48,7 +48,7 @@ func (n *node) explain(s *Scope, asCondition bool) *Node {
 	}
 	switch {
 	case out.Held == HeldFailed && v.Kind != cx.Missing:
-		out.Reason = "this is " + v.String() + ", not true or false"
+		out.Reason = "this is " + out.Value + ", not true or false"
 	case v.Kind == cx.Missing || v.Kind == cx.Unknown:
 		out.Reason = n.reason(s, v.Kind, out.Children)
 	}

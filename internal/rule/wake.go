@@ -128,16 +128,37 @@ type turning struct {
 	zone        *time.Location
 }
 
-// maxTurns bounds the search of turn; a comparison that turns later wakes too
-// early once in a while and is then looked for again.
-const maxTurns = 64
+// reach is how far turn looks ahead, in minutes, hours or days: to the next
+// instant that is a whole number of reaches after 1970.
+const reach = 128
 
-// turn wakes for a condition on the clock alone. The answer is the same for all
-// customers, so the Scope remembers it.
+// turn wakes for a condition on the clock alone. The answer depends on nothing
+// but the time, and is the same for every instant up to it: so the Scope may
+// remember it from one customer to the next without changing any answer.
 func (w waker) turn(n *node) cx.Instant {
 	if t, ok := w.turns[n]; ok && t.from <= w.Now && w.Now < t.until && t.zone == w.Zone {
 		return t.until
 	}
+	unit := n.unit()
+	until := w.Now - w.Now%(reach*unit) + reach*unit
+	then := *w.Scope
+	before := n.holds(&then)
+	for {
+		then.Now = boundary(then.Now, w.Zone, unit)
+		if then.Now >= until {
+			break
+		}
+		if n.holds(&then) != before {
+			until = then.Now
+			break
+		}
+	}
+	w.remember(n, turning{w.Now, until, w.Zone})
+	return until
+}
+
+// unit is the smallest unit of the clock that n looks at.
+func (n *node) unit() cx.Instant {
 	unit := cx.Day
 	n.walk(func(n *node) bool {
 		switch n.op {
@@ -149,16 +170,7 @@ func (w waker) turn(n *node) cx.Instant {
 		}
 		return true
 	})
-	then := *w.Scope
-	now := condOf(n.value(&then))
-	for range maxTurns {
-		then.Now = boundary(then.Now, w.Zone, unit)
-		if condOf(n.value(&then)) != now {
-			break
-		}
-	}
-	w.remember(n, turning{w.Now, then.Now, w.Zone})
-	return then.Now
+	return unit
 }
 
 func (s *Scope) remember(n *node, t turning) {

@@ -112,6 +112,32 @@ func TestWakeOverClockChanges(t *testing.T) {
 	}
 }
 
+// TestWakeIsPure checks that what a Scope remembers never shows: timers are part
+// of the state, and must not depend on who was looked at before.
+func TestWakeIsPure(t *testing.T) {
+	none := func(int) (cx.Instant, bool) { return 0, false }
+	var rules []*Program
+	for _, text := range []string{
+		"time.hour > 30", "time.hour == 2", "time.minute == 61", "time.minute < 30", "time.month == 12", "time.day == 31", "time.weekday == 8",
+		"time.hour == 9 && time.minute == 30", "time.month == 2 && time.day == 29",
+	} {
+		rules = append(rules, mustCompile(t, text, counting()))
+	}
+	berlin := zone(t, "Europe/Berlin")
+	rapid.Check(t, func(t *rapid.T) {
+		used := &Scope{Zone: berlin, Now: cx.Instant(rapid.Int64Range(0, 2e15).Draw(t, "start"))}
+		for range 10 {
+			used.Now += cx.Instant(rapid.SampledFrom([]int64{1, 1e6, 600e6, 3600e6, 86400e6, 1e13}).Draw(t, "step"))
+			for _, p := range rules {
+				fresh := &Scope{Zone: berlin, Now: used.Now}
+				if got, want := p.Wake(used, none), p.Wake(fresh, none); got != want || got <= used.Now {
+					t.Fatalf("%s at %v: %v remembered, %v afresh", p.Source(), used.Now, got, want)
+				}
+			}
+		}
+	})
+}
+
 // timeline is a statistic that changes by time alone at given instants.
 type timeline struct {
 	changes []cx.Instant // ascending
