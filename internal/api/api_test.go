@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -189,6 +190,18 @@ func TestTooSlowIsUnavailable(t *testing.T) {
 	}
 }
 
+func TestCallersWhoLeaveAreNotLogged(t *testing.T) {
+	b := newBench(t)
+	ctx, leave := context.WithCancel(t.Context())
+	leave()
+	if p := problem(ctx, b.API.log, fmt.Errorf("query: %w", context.Canceled)); p.code != 503 || b.log.Len() != 0 {
+		t.Errorf("%d %v; logged %s", p.code, p, b.log)
+	}
+	if p := problem(t.Context(), b.API.log, context.Canceled); p.code != 500 || b.log.Len() == 0 {
+		t.Errorf("canceled by somebody else: %d %v", p.code, p)
+	}
+}
+
 func TestWrongInput(t *testing.T) {
 	b := newBench(t)
 	for _, c := range []struct{ method, path, body, want string }{
@@ -336,6 +349,9 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		op, ok := doc.Paths[prefix+path][strings.ToLower(method)]
 		if !ok || op.Summary == "" || op.OperationID == "" || op.Responses["401"] == nil && path != "/live" {
 			t.Errorf("%s is not described: %+v", pattern, op)
+		}
+		if strings.HasPrefix(pattern, "POST") && path != "/sql" && op.Responses["201"] == nil {
+			t.Errorf("%s is not described as creating something", pattern)
 		}
 		asked := prefix + strings.ReplaceAll(path, "{id}", "x")
 		if res, _ := b.ask(t, "", method, asked, ""); res.StatusCode != 401 {

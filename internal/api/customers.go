@@ -61,7 +61,7 @@ func (a *API) who(ctx context.Context, in *CustomerInput) (cx.Workspace, cx.Cust
 type storyInput struct {
 	CustomerInput
 	Before string `query:"before" doc:"Position of the last item already read" example:"120.3"`
-	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500"`
+	Limit  int    `query:"limit" default:"50" minimum:"1" maximum:"500" doc:"About how many: what happened at one position is not cut apart"`
 }
 
 type storyOutput struct {

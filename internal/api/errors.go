@@ -105,6 +105,9 @@ func problem(ctx context.Context, log *slog.Logger, err error) *Problem {
 	if p, ok := errors.AsType[*Problem](err); ok {
 		return p
 	}
+	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
+		err = &cx.Error{Kind: cx.Unavailable, Err: errors.New("the caller has gone")} // nobody reads it, and nothing failed
+	}
 	if errors.Is(err, context.DeadlineExceeded) {
 		err = &cx.Error{Kind: cx.Unavailable, Err: errors.New("this took too long; try again, or ask for less")}
 	}

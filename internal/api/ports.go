@@ -19,9 +19,10 @@ type Customers interface {
 
 // History answers what happened. It is safe for concurrent use.
 type History interface {
-	// Story returns up to limit things that happened to a customer at positions
-	// below before, newest first; before 0 begins at the newest. Customers that
-	// were merged into it are included.
+	// Story returns what happened to a customer at positions below before, newest
+	// first; before 0 begins at the newest. It stops after limit things, but never
+	// between two of one position, so that the last position leads on. Customers
+	// that were merged into it are included.
 	Story(ctx context.Context, w cx.Workspace, id cx.CustomerID, before cx.Position, limit int) ([]StoryItem, error)
 	// Decision returns one decision with its trace; kind NotFound when the
 	// workspace has none of that id.

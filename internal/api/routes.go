@@ -26,11 +26,11 @@ func (a *API) routes() {
 	route(a, "GET /status", toRead, "How the program is, and how far each stage is behind", a.status)
 	route(a, "GET /refused", toRead, "Input that was refused or altered, masked, newest first", a.refused)
 	route(a, "GET /definitions", toRead, "Published sets, newest first", a.versions)
-	route(a, "POST /definitions", toChange, "Publish a set: all of it, or nothing", a.publish)
+	route(a, "POST /definitions", toChange, "Publish a set: all of it, or nothing", a.publish, creates)
 	route(a, "GET /workspaces", toRead, "The workspaces this key sees", a.workspaces)
-	route(a, "POST /workspaces", toInstall, "Make a workspace", a.makeWorkspace)
+	route(a, "POST /workspaces", toInstall, "Make a workspace", a.makeWorkspace, creates)
 	route(a, "GET /keys", toChange, "The keys of a workspace, without their texts", a.listKeys)
-	route(a, "POST /keys", toChange, "Make a key; its text is shown this once", a.makeKey)
+	route(a, "POST /keys", toChange, "Make a key; its text is shown this once", a.makeKey, creates)
 	route(a, "DELETE /keys/{id}", toChange, "Take a key back, for good", a.revokeKey)
 	route(a, "GET /changes", toChange, "Who changed what and why, newest first", a.changes)
 	route(a, "GET /live", toRead, "What happens now, as server-sent events", a.live, func(op *huma.Operation) {
@@ -64,6 +64,9 @@ func route[I, O any](a *API, pattern string, n need, summary string, h func(cont
 		return out, nil
 	})
 }
+
+// creates marks a route that answers 201.
+func creates(op *huma.Operation) { op.DefaultStatus = http.StatusCreated }
 
 // answer is what most routes give back.
 type answer[T any] struct{ Body T }
