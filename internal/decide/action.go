@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"slices"
 	"sort"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -138,10 +139,5 @@ func (o *Offer) index(name string) int {
 }
 
 func (o *Offer) allowed(p cx.Purpose) bool {
-	for _, q := range o.Allowed {
-		if p == q {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(o.Allowed, p)
 }

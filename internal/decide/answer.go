@@ -19,7 +19,8 @@ func (d *Decider) render(in *Input, a *Action) []byte {
 func (d *Decider) write(id cx.DecisionID, a *Action, lang template.Language, update bool) []byte {
 	d.filled = grown(d.filled, len(a.Variables))
 	a.Message.Fill(d.filled, d.values, lang)
-	b := append(d.content[:0], `{"decision":"`...)
+	b := d.content[:0]
+	b = append(b, `{"decision":"`...)
 	b = append(b, id.String()...)
 	b = append(b, `","action":`...)
 	b = template.AppendString(b, a.Name)
@@ -41,8 +42,9 @@ func (d *Decider) write(id cx.DecisionID, a *Action, lang template.Language, upd
 	b = append(b, a.Message.Tone...)
 	b = append(b, `","expires_in":`...)
 	b = strconv.AppendInt(b, int64(Reservation/cx.Second), 10)
-	d.content = append(b, '}')
-	return d.content
+	b = append(b, '}')
+	d.content = b
+	return b
 }
 
 // languageOf returns the language of the page the person is on, or the

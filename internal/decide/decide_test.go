@@ -20,11 +20,11 @@ import (
 )
 
 // text is a message that says the same in both languages.
-func text(t testing.TB, words string) *template.Message {
-	t.Helper()
+func text(tb testing.TB, words string) *template.Message {
+	tb.Helper()
 	body, err := template.Parse(words, nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	m := &template.Message{Layout: template.Bar, Tone: template.Info}
 	for _, l := range template.Languages {
@@ -34,11 +34,11 @@ func text(t testing.TB, words string) *template.Message {
 }
 
 // condition compiles a rule without statistics.
-func condition(t testing.TB, source string) *rule.Program {
-	t.Helper()
+func condition(tb testing.TB, source string) *rule.Program {
+	tb.Helper()
 	p, err := rule.CompileCondition(source, &rule.Env{})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return p
 }
@@ -73,9 +73,10 @@ func (s *situation) input(actions []decide.Action) *decide.Input {
 }
 
 // situations draws offers of up to twelve actions over three places.
-func situations(t testing.TB) *rapid.Generator[*situation] {
-	words := text(t, "hello")
-	yes, no := condition(t, "true"), condition(t, "false")
+func situations(tb testing.TB) *rapid.Generator[*situation] {
+	tb.Helper()
+	words := text(tb, "hello")
+	yes, no := condition(tb, "true"), condition(tb, "false")
 	rules := []*rule.Program{nil, yes, yes, no}
 	purposes := []cx.Purpose{cx.OnSiteService, cx.Marketing, cx.Personalization}
 	factor := rapid.Float64Range(0, 100)

@@ -85,19 +85,19 @@ func (d *Decider) Decide(in *Input, out *Result) bool {
 }
 
 // trigger finds out which actions listen to what happened.
-func (d *Decider) trigger(in *Input) (any bool) {
+func (d *Decider) trigger(in *Input) (found bool) {
 	if ev := in.Scope.Event; ev != nil {
-		any = d.strike(in, in.Offer.byEvent[ev.Name], any)
-		any = d.strike(in, in.Offer.always, any)
+		found = d.strike(in, in.Offer.byEvent[ev.Name], found)
+		found = d.strike(in, in.Offer.always, found)
 	}
 	for _, slot := range in.Entered {
-		any = d.strike(in, in.Offer.bySegment[slot], any)
+		found = d.strike(in, in.Offer.bySegment[slot], found)
 	}
-	return any
+	return found
 }
 
-// strike evaluates hooks; any says whether one was hit before.
-func (d *Decider) strike(in *Input, hooks []hook, any bool) bool {
+// strike evaluates hooks; found says whether one was hit before.
+func (d *Decider) strike(in *Input, hooks []hook, found bool) bool {
 	for _, h := range hooks {
 		if !reachable(in, &in.Offer.actions[h.action]) {
 			continue
@@ -106,9 +106,9 @@ func (d *Decider) strike(in *Input, hooks []hook, any bool) bool {
 		if t == rule.False {
 			continue
 		}
-		if !any {
+		if !found {
 			d.hits = grown(d.hits, len(in.Offer.actions))
-			any = true
+			found = true
 		}
 		if t == rule.True {
 			d.hits[h.action] = struck
@@ -116,7 +116,7 @@ func (d *Decider) strike(in *Input, hooks []hook, any bool) bool {
 			d.hits[h.action] = uncertain
 		}
 	}
-	return any
+	return found
 }
 
 // reachable reports whether an answer can get to the person at all: on site,

@@ -14,6 +14,7 @@ func (d *Decider) gate(in *Input, i int) (cx.Gate, float64) {
 		return cx.GateTrigger, 0
 	case uncertain:
 		return cx.GateBackfill, float64(cx.GateTrigger)
+	case struck:
 	}
 	if !consents(in, a) {
 		return cx.GateConsent, 0
@@ -47,6 +48,7 @@ func conditions(in *Input, a *Action) (cx.Gate, float64) {
 			return c.gate, 0
 		case rule.Unknown:
 			return cx.GateBackfill, float64(c.gate)
+		case rule.True:
 		}
 	}
 	return cx.Passed, 0

@@ -68,8 +68,9 @@ func onScreen(l *cx.Attention, c *cx.Customer, now cx.Instant) bool {
 		return now < l.Until
 	case cx.Shown:
 		return l.EndedAt == 0 && thisSession(l, c)
+	default:
+		return false
 	}
-	return false
 }
 
 // thisSession reports whether l was decided in the customer's latest session.

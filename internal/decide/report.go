@@ -66,8 +66,9 @@ func news(l *cx.Attention, s cx.AttentionState) bool {
 		return l.ShownAt == 0
 	case cx.Clicked:
 		return l.State != cx.Clicked
+	default:
+		return l.State != cx.Clicked && l.State != cx.Dismissed
 	}
-	return l.State != cx.Clicked && l.State != cx.Dismissed
 }
 
 func find(c *cx.Customer, f Fate) *cx.Attention {

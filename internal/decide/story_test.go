@@ -12,9 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"golang.org/x/tools/txtar"
-
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/tools/txtar"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/decide"
@@ -47,6 +46,7 @@ func TestStories(t *testing.T) {
 }
 
 func playFile(t *testing.T, file string) {
+	t.Helper()
 	a, err := txtar.ParseFile(file)
 	if err != nil {
 		t.Fatal(err)
@@ -93,16 +93,16 @@ func playFile(t *testing.T, file string) {
 }
 
 // demoFiles are the definitions of a story that brings none of its own.
-func demoFiles(t testing.TB) (files []definition.File) {
-	t.Helper()
+func demoFiles(tb testing.TB) (files []definition.File) {
+	tb.Helper()
 	names, err := filepath.Glob("../../demo/definitions/*.yaml")
 	if err != nil || len(names) == 0 {
-		t.Fatalf("no definitions of the demo: %v", err)
+		tb.Fatalf("no definitions of the demo: %v", err)
 	}
 	for _, name := range names {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		files = append(files, definition.File{Name: name, Text: b})
 	}
@@ -126,17 +126,17 @@ type play struct {
 	out       bytes.Buffer
 }
 
-func newPlay(t testing.TB, files ...definition.File) *play {
-	t.Helper()
+func newPlay(tb testing.TB, files ...definition.File) *play {
+	tb.Helper()
 	docs, problems := definition.Parse(files)
 	var set *definition.Set
 	if len(problems) == 0 {
 		set, problems = definition.Build(docs, new(definition.Registry), 7)
 	}
 	if err := definition.AsError(problems); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	p := &play{t: t, set: set, day: "2026-11-22", customer: cx.Customer{ID: 1, Workspace: set.Workspace}}
+	p := &play{t: tb, set: set, day: "2026-11-22", customer: cx.Customer{ID: 1, Workspace: set.Workspace}}
 	p.replan(nil)
 	return p
 }

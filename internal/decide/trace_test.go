@@ -121,7 +121,8 @@ func FuzzUnpackTrace(f *testing.F) {
 	all := []string{"a", "b", "c"}
 	f.Add(decide.PackTrace(nil, &cx.Trace{Engine: "1", Candidates: []cx.Candidate{
 		{Action: "a", Won: true, Propensity: 0.5, Context: 1, Value: 1, Lever: 1, Score: 0.5},
-		{Action: "b", Gate: cx.GateTrigger}, {Action: "c", Gate: cx.GateCooldown, Number: 30},
+		{Action: "b", Gate: cx.GateTrigger},
+		{Action: "c", Gate: cx.GateCooldown, Number: 30},
 	}}))
 	f.Add([]byte{1, 0, 0, 3, 0x83, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -152,7 +153,8 @@ func TestFormatsDoNotChange(t *testing.T) {
 	trace := cx.Trace{Engine: "1", Definitions: 300, Candidates: []cx.Candidate{
 		{Action: "a", Gate: cx.GateCooldown, Number: 30},
 		{Action: "b", Won: true, Propensity: 0.5, Context: 1, Value: 10, Lever: 1.25, Score: 6.25},
-		{Action: "c", Gate: cx.GateTrigger}, {Action: "d", Gate: cx.GateTrigger},
+		{Action: "c", Gate: cx.GateTrigger},
+		{Action: "d", Gate: cx.GateTrigger},
 		{Action: "e", Gate: cx.GateConsent},
 	}}
 	const packed = "010131ac0205" + "4a0000f041" + "20" + "82" + "02" +

@@ -185,6 +185,7 @@ func (f *form) constant(v *value) cx.Value {
 		}
 	case words:
 		return cx.TextValue(v.text)
+	default:
 	}
 	f.on(v, "default is %s; write a number or a text", v.shown())
 	return cx.Value{}

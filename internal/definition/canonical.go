@@ -53,8 +53,6 @@ func (d *Document) JSON() []byte { return d.body.appendJSON(nil) }
 
 func (v *value) appendJSON(b []byte) []byte {
 	switch v.kind {
-	case null:
-		return append(b, "null"...)
 	case boolean:
 		return append(b, v.text...)
 	case words:
@@ -62,15 +60,26 @@ func (v *value) appendJSON(b []byte) []byte {
 	case number:
 		return v.appendNumber(b)
 	case list:
-		b = append(b, '[')
-		for i, item := range v.items {
-			if i > 0 {
-				b = append(b, ',')
-			}
-			b = item.appendJSON(b)
-		}
-		return append(b, ']')
+		return v.appendList(b)
+	case table:
+		return v.appendTable(b)
+	default:
+		return append(b, "null"...)
 	}
+}
+
+func (v *value) appendList(b []byte) []byte {
+	b = append(b, '[')
+	for i, item := range v.items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = item.appendJSON(b)
+	}
+	return append(b, ']')
+}
+
+func (v *value) appendTable(b []byte) []byte {
 	b = append(b, '{')
 	for i, m := range byName(v.members) {
 		if i > 0 {

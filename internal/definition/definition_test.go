@@ -19,16 +19,16 @@ import (
 )
 
 // demoFiles reads the definitions of the demo shop.
-func demoFiles(t testing.TB) (files []definition.File) {
-	t.Helper()
+func demoFiles(tb testing.TB) (files []definition.File) {
+	tb.Helper()
 	names, err := filepath.Glob("../../demo/definitions/*.yaml")
 	if err != nil || len(names) == 0 {
-		t.Fatalf("no definitions: %v", err)
+		tb.Fatalf("no definitions: %v", err)
 	}
 	for _, name := range names {
 		b, err := os.ReadFile(name)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		files = append(files, definition.File{Name: filepath.Base(name), Text: b})
 	}
@@ -36,15 +36,15 @@ func demoFiles(t testing.TB) (files []definition.File) {
 }
 
 // built parses and builds files that have no problems.
-func built(t testing.TB, reg *definition.Registry, files ...definition.File) *definition.Set {
-	t.Helper()
+func built(tb testing.TB, reg *definition.Registry, files ...definition.File) *definition.Set {
+	tb.Helper()
 	docs, problems := definition.Parse(files)
 	if err := definition.AsError(problems); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	set, problems := definition.Build(docs, reg, 3)
 	if err := definition.AsError(problems); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return set
 }

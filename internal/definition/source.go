@@ -28,6 +28,7 @@ func (v *value) place(target int) (line, column int) {
 		c.column++
 	case block:
 		c.next()
+	case plain:
 	}
 	text := []rune(v.text)
 	for i, r := range text {

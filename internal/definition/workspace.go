@@ -148,10 +148,12 @@ func readMergeOn(f *form) (out []cx.Namespace) {
 }
 
 // reserved are names that mean something else in rules.
-var reserved = []string{"event", "traits", "customer", "session", "time", "segment", "count", "sum", "min", "max", "avg", "first", "last",
+var reserved = []string{
+	"event", "traits", "customer", "session", "time", "segment", "count", "sum", "min", "max", "avg", "first", "last",
 	"distinct", "top", "recent", "since", "minutes", "hours", "days", "has", "size", "matches", "contains", "startsWith", "endsWith",
 	"all", "exists", "exists_one", "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function", "if",
-	"import", "let", "loop", "package", "namespace", "return", "var", "void", "while", "int", "uint", "double", "bool", "string", "bytes", "list", "map", "type", "dyn", "duration", "timestamp"}
+	"import", "let", "loop", "package", "namespace", "return", "var", "void", "while", "int", "uint", "double", "bool", "string", "bytes", "list", "map", "type", "dyn", "duration", "timestamp",
+}
 
 func readValues(f *form) (out []named) {
 	values := f.sub("values")

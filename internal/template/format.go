@@ -47,8 +47,9 @@ func showable(v cx.Value, f Format) bool {
 		return ok
 	case cx.Text:
 		return f == AsText && strings.ContainsFunc(v.Str(), visible)
+	default:
+		return false
 	}
-	return false
 }
 
 // format writes v; what is not showable becomes "".
@@ -65,8 +66,9 @@ func format(v cx.Value, f Format, l Language, currency cx.Currency) string {
 		return money(m, currency, l)
 	case AsPercent:
 		return percent(m)
+	default:
+		return grouped(m, 6, true)
 	}
-	return grouped(m, 6, true)
 }
 
 // micros converts to the nearest millionth, which undoes what a float64 lost of

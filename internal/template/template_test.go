@@ -28,8 +28,8 @@ type content struct {
 
 // message compiles one text with the variables given, the same in both
 // languages.
-func message(t testing.TB, text string, variables ...template.Variable) *template.Message {
-	t.Helper()
+func message(tb testing.TB, text string, variables ...template.Variable) *template.Message {
+	tb.Helper()
 	m := &template.Message{Layout: template.Bar, Tone: template.Info, Variables: variables}
 	var names []string
 	for _, v := range variables {
@@ -37,11 +37,11 @@ func message(t testing.TB, text string, variables ...template.Variable) *templat
 	}
 	body, err := template.Parse(text, names)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	shut, err := template.Parse("Close", nil)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	for _, l := range template.Languages {
 		m.Copies[l] = template.Copy{Text: body, Close: shut}
@@ -50,14 +50,14 @@ func message(t testing.TB, text string, variables ...template.Variable) *templat
 }
 
 // shown renders m and reads the result as a client does.
-func shown(t testing.TB, m *template.Message, l template.Language, values ...cx.Value) content {
-	t.Helper()
+func shown(tb testing.TB, m *template.Message, l template.Language, values ...cx.Value) content {
+	tb.Helper()
 	filled := make([]string, len(m.Variables))
 	m.Fill(filled, values, l)
 	raw := m.AppendContent(nil, l, filled)
 	var c content
 	if err := json.Unmarshal(raw, &c); err != nil {
-		t.Fatalf("%s: %v", raw, err)
+		tb.Fatalf("%s: %v", raw, err)
 	}
 	return c
 }
@@ -158,12 +158,28 @@ func TestURL(t *testing.T) {
 		source string
 		ok     bool
 	}{
-		{"/cart", true}, {"https://example.com/cart?x={{ v }}", true}, {"#size", true}, {"?step=2", true},
-		{"cart.html", true}, {"/search/{{ v }}", true}, {"http://localhost:7700/shop/", true},
-		{"javascript:alert(1)", false}, {" javascript:alert(1)", false}, {"java\tscript:alert(1)", false},
-		{"data:text/html,x", false}, {"//evil.example/x", false}, {"{{ v }}", false}, {"{{ v }}/x", false},
-		{"https://{{ v }}/x", false}, {"https://{{ v }}.example.com/", false}, {"https://user:pw@example.com/", false},
-		{"https:/x", false}, {"mailto:a@example.com", false}, {`/\evil.example`, false}, {"x{{ v }}", false}, {"", false},
+		{"/cart", true},
+		{"https://example.com/cart?x={{ v }}", true},
+		{"#size", true},
+		{"?step=2", true},
+		{"cart.html", true},
+		{"/search/{{ v }}", true},
+		{"http://localhost:7700/shop/", true},
+		{"javascript:alert(1)", false},
+		{" javascript:alert(1)", false},
+		{"java\tscript:alert(1)", false},
+		{"data:text/html,x", false},
+		{"//evil.example/x", false},
+		{"{{ v }}", false},
+		{"{{ v }}/x", false},
+		{"https://{{ v }}/x", false},
+		{"https://{{ v }}.example.com/", false},
+		{"https://user:pw@example.com/", false},
+		{"https:/x", false},
+		{"mailto:a@example.com", false},
+		{`/\evil.example`, false},
+		{"x{{ v }}", false},
+		{"", false},
 	} {
 		if _, err := template.ParseURL(c.source, []string{"v"}); (err == nil) != c.ok {
 			t.Errorf("%q: %v", c.source, err)
@@ -224,8 +240,14 @@ func TestLanguageOf(t *testing.T) {
 		locale string
 		want   template.Language
 	}{
-		{"ja", template.Japanese}, {"ja-JP", template.Japanese}, {"JA_jp", template.Japanese}, {"", template.Japanese},
-		{"en-US", template.English}, {"jam-JM", template.English}, {"fr", template.English}, {"de_AT", template.English},
+		{"ja", template.Japanese},
+		{"ja-JP", template.Japanese},
+		{"JA_jp", template.Japanese},
+		{"", template.Japanese},
+		{"en-US", template.English},
+		{"jam-JM", template.English},
+		{"fr", template.English},
+		{"de_AT", template.English},
 	} {
 		if got := template.LanguageOf(c.locale, template.Japanese); got != c.want {
 			t.Errorf("%q: %v, want %v", c.locale, got, c.want)

@@ -94,7 +94,8 @@ func known(variables []string) string {
 func validName(s string) bool {
 	for i := range len(s) {
 		c := s[i]
-		if !(c >= 'a' && c <= 'z' || c == '_' || i > 0 && c >= '0' && c <= '9') {
+		letter, digit := c >= 'a' && c <= 'z' || c == '_', c >= '0' && c <= '9'
+		if !letter && (i == 0 || !digit) {
 			return false
 		}
 	}
