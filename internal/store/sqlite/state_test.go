@@ -3,9 +3,12 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"go.uber.org/goleak"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/pipeline"
@@ -85,4 +88,40 @@ func TestSignedKeepsTheOrder(t *testing.T) {
 			t.Errorf("%d is not after %d", n, numbers[i-1])
 		}
 	}
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	s := openState(t, filepath.Join(t.TempDir(), "state.db"))
+	c := newControl(t)
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Errorf("the second time: %v", err)
+	}
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
+	goleak.VerifyNone(t, before)
+}
+
+func TestOpenFailsCleanly(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.db")
+	if err := os.WriteFile(broken, []byte(strings.Repeat("this is not a database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "missing", "state.db"), broken, dir} {
+		if s, err := OpenState(ctx, StateOptions{Path: path}); err == nil {
+			t.Errorf("opened %s", path)
+			s.Close()
+		}
+		if c, err := OpenControl(ctx, path); err == nil {
+			t.Errorf("opened %s", path)
+			c.Close()
+		}
+	}
+	goleak.VerifyNone(t, before)
 }

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/url"
 	"strconv"
+	"strings"
 
 	duck "github.com/duckdb/duckdb-go/v2"
 
@@ -30,7 +31,10 @@ func openFile(ctx context.Context, o *Options) (_ *file, err error) {
 		}
 	}()
 	if f.connector, err = duck.NewConnector(o.Path+"?"+o.settings().Encode(), nil); err != nil {
-		return nil, cx.E(cx.Unavailable, "", "is another Kikubari running on this data directory? "+err.Error())
+		if strings.Contains(err.Error(), "lock on file") {
+			return nil, cx.E(cx.Unavailable, "", "another Kikubari is running on this data directory: stop it first. "+err.Error())
+		}
+		return nil, err
 	}
 	f.lookups = sql.OpenDB(shared{f.connector})
 	f.lookups.SetMaxOpenConns(4)

@@ -3,12 +3,15 @@ package duckdb
 import (
 	"context"
 	"fmt"
+	"os"
 	"path/filepath"
 	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/pipeline"
@@ -214,4 +217,34 @@ func FuzzQuery(f *testing.F) {
 			t.Errorf("%q shows the other workspace: %v", statement, table.Rows)
 		}
 	})
+}
+
+func TestCloseEndsEverything(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	w := stocked(t, Options{})
+	if _, err := w.Query(context.Background(), "demo", "select 1"); err != nil {
+		t.Error(err)
+	}
+	for range 2 {
+		if err := w.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+	goleak.VerifyNone(t, before)
+}
+
+func TestOpenFailsCleanly(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	dir := t.TempDir()
+	broken := filepath.Join(dir, "broken.duckdb")
+	if err := os.WriteFile(broken, []byte(strings.Repeat("this is not a database ", 1000)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{filepath.Join(dir, "missing", "warehouse.duckdb"), broken, dir} {
+		if w, err := Open(context.Background(), Options{Path: path}); err == nil {
+			t.Errorf("opened %s", path)
+			w.Close()
+		}
+	}
+	goleak.VerifyNone(t, before)
 }
