@@ -109,10 +109,15 @@ func countsOfTally(t *cx.Tally, c *cx.Customer, today cx.Instant) counts {
 	return n
 }
 
-// Prune keeps the ledger bounded: the oldest lines that are over become counts,
-// so that caps stay exact. Reserve does it; call it also after a merge has
-// joined two ledgers.
+// Prune keeps the ledger bounded: words that cannot be repeated are dropped, and
+// the oldest lines that are over become counts, so that caps stay exact. Reserve
+// does it; call it also after a merge has joined two ledgers.
 func Prune(c *cx.Customer, now cx.Instant, zone *time.Location) {
+	for i := range c.Ledger {
+		if l := &c.Ledger[i]; l.Content != nil && !onScreen(l, c, now) {
+			l.Content = nil
+		}
+	}
 	for len(c.Ledger) > MaxLines {
 		i := oldestOver(c, now)
 		tally(c, &c.Ledger[i], zone)

@@ -206,3 +206,36 @@ func TestReserveReplacesWhatIsThere(t *testing.T) {
 		t.Errorf("what was replaced: %+v", got)
 	}
 }
+
+func TestWordsAreDroppedOnceTheyCannotBeRepeated(t *testing.T) {
+	c := &cx.Customer{Session: cx.Visit{Start: noon, Number: 1}, Ledger: []cx.Attention{
+		line(1, "a", cx.Shown), line(2, "b", cx.Reserved), line(3, "c", cx.Shown),
+	}}
+	c.Ledger[0].At = noon - cx.Hour // of an earlier session
+	decide.Prune(c, noon+cx.Minute, time.UTC)
+	for i, kept := range []bool{false, false, true} {
+		if (c.Ledger[i].Content != nil) != kept {
+			t.Errorf("line %d: words %q", i, c.Ledger[i].Content)
+		}
+	}
+}
+
+func TestRefreshWithdrawsWhatIsNoLongerOnOffer(t *testing.T) {
+	s := situation{Allowed: []cx.Purpose{cx.OnSiteService}}
+	in := s.input(nil)
+	in.Scope.Customer.Ledger = []cx.Attention{line(1, "gone", cx.Shown), line(2, "done", cx.Clicked)}
+	var d decide.Decider
+	var out decide.Result
+	in.Scope.Event.Flags = 0
+	if d.Refresh(in, &out); len(out.Withdraw) != 0 || in.Scope.Customer.Ledger[0].State != cx.Shown {
+		t.Errorf("withdrew %q from nobody", out.Withdraw)
+	}
+	in.Scope.Event.Flags = cx.WantsAnswer
+	d.Refresh(in, &out)
+	if diff := cmp.Diff([]string{cx.DecisionID(1).String() + "/gone"}, out.Withdraw); diff != "" {
+		t.Error(diff)
+	}
+	if d.Refresh(in, &out); len(out.Withdraw) != 0 {
+		t.Errorf("withdrew %q again", out.Withdraw)
+	}
+}
