@@ -77,6 +77,32 @@ func TestDuplicates(t *testing.T) {
 	})
 }
 
+// TestSpilledDuplicates: a mark is good for its full day although it was spilled.
+func TestSpilledDuplicates(t *testing.T) {
+	p, c, spill := NewPlan(Settings{}, nil), &cx.Customer{ID: 1}, memory{}
+	var f Folder
+	apply := func(i int, now cx.Instant) Outcome {
+		out := f.Apply(p, c, &cx.Event{Key: "k", MessageID: fmt.Sprint(i), Type: cx.Track, Time: now}, cx.Position(i), now, spill)
+		for _, s := range out.Spilled {
+			spill[s.Message] = s.At
+		}
+		return out
+	}
+	received := func(i int) cx.Instant { return morning + cx.Instant(i)*2*cx.Minute }
+	const n = 700
+	for i := range n {
+		apply(i, received(i))
+	}
+	if len(spill) < n-SeenMax {
+		t.Fatalf("%d marks were spilled", len(spill))
+	}
+	for i := range n {
+		if !apply(i, received(i)+cx.Day).Duplicate {
+			t.Fatalf("message %d of %d is forgotten a day later, %d were spilled", i, n, len(spill))
+		}
+	}
+}
+
 // TestDuplicateChangesNothing: the bytes of the customer stay as they are.
 func TestDuplicateChangesNothing(t *testing.T) {
 	l := newLane(Settings{}, SlotSpec{Spec: cx.StatisticSpec{Aggregate: cx.Count, Window: cx.Window{Kind: cx.AllTime}}})

@@ -5,8 +5,8 @@ import "github.com/kikubari/kikubari/internal/cx"
 // A session is a run of events with less than 30 minutes of silence between
 // them, by event time. An event belongs to the running session when it is less
 // than 30 minutes before its start or after its end, to the previous one when
-// the same holds there, and otherwise to a new one if it is later than both and
-// may open one, or to none. Events that come out of order may so move the start
+// the same holds there, and otherwise to a new one if it may open one, or to none.
+// (One that is not late cannot lie before the running session.) Events that come out of order may so move the start
 // of a session back, but they never join two sessions into one.
 
 // visit finds the session of the event, extends or opens it, and reports
@@ -20,7 +20,7 @@ func (f *Folder) visit(p *Plan, c *cx.Customer, e *occurrence) (started bool) {
 	}
 	v := visitOf(c, e.at)
 	if v == nil {
-		if !active || e.late || c.Session.Start != 0 && e.at < c.Session.End {
+		if !active || e.late {
 			return false
 		}
 		f.openVisit(p, c, e.at)
