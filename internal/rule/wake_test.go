@@ -3,7 +3,6 @@ package rule
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -235,39 +234,6 @@ func TestNothingChangesBeforeWake(t *testing.T) {
 		for _, probe := range probes {
 			if s.Now = probe; p.Eval(s) != before && probe >= start && probe < until {
 				t.Fatalf("%s\nis %v at %v and %v at %v, but sleeps until %v", p.Source(), before, start, p.Eval(s), probe, wake)
-			}
-		}
-	})
-}
-
-func FuzzCompile(f *testing.F) {
-	for _, text := range []string{
-		`cart >= 3000 && event.name == "Product Added"`, `since("A") > minutes(3)`, `event.properties.l.exists(p, p.a > 3)`,
-		`"a" in top("A", "b", 3, "7d")`, `traits["a"][0].b ? 1 : 2`, `a`, `{}`, `[`, `"\u`, `-9223372036854775808`, `!!!!x`, strings.Repeat("(", 40),
-		`x.exists(x, x.exists(x, x))`, `has(traits.a.b) && size(traits) > 3`, `count("*", "session") % 2 == 0.5e-3`,
-	} {
-		f.Add(text)
-	}
-	scopes := []*Scope{{}, shopScope(4)}
-	f.Fuzz(func(t *testing.T, text string) {
-		p, err := Compile(text, counting())
-		if err != nil {
-			e, ok := err.(*Error)
-			if !ok || e.Line < 1 || e.Column < 1 || e.Message == "" || e.Error() == "" {
-				t.Fatalf("%q: %#v", text, err)
-			}
-			return
-		}
-		for _, s := range scopes {
-			v := p.Value(s)
-			if p.Eval(s) != truthOf(v) {
-				t.Fatalf("%q: Eval says %v of %v", text, p.Eval(s), v)
-			}
-			if e := p.Explain(s); e.Value != short(v.String()) || e.String() == "" {
-				t.Fatalf("%q: Explain says %s of %v", text, e.Value, v)
-			}
-			if at := p.Wake(s, func(int) (cx.Instant, bool) { return 0, false }); at != 0 && at <= s.Now {
-				t.Fatalf("%q: wakes at %v", text, at)
 			}
 		}
 	})
