@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"strings"
 	"sync"
@@ -494,18 +495,37 @@ func TestLogHoldsNothingPersonal(t *testing.T) {
 
 func BenchmarkFrontDoor(b *testing.B) {
 	d := newDoorstep(b, func(o *FrontDoorOptions) { o.Journal, o.Now = nowhere{}, nil })
-	for name, body := range map[string]string{"one": pageCall, "fifty": `{"batch":[` + strings.Repeat(pageCall+",", 49) + pageCall + `]}`} {
-		path := map[string]string{"one": "/v1/p", "fifty": "/v1/b"}[name]
-		b.Run(name, func(b *testing.B) {
+	for _, bm := range []struct{ name, path, body string }{
+		{"one", "/v1/p", pageCall},
+		{"fifty", "/v1/b", `{"batch":[` + strings.Repeat(pageCall+",", 49) + pageCall + `]}`},
+	} {
+		b.Run(bm.name, func(b *testing.B) {
+			body := strings.NewReader(bm.body)
+			r := httptest.NewRequest("POST", bm.path, body)
+			r.Header.Set("Authorization", basic("demo"))
+			w := &blankWriter{header: http.Header{}}
 			b.ReportAllocs()
 			for b.Loop() {
-				if w := d.post(path, body, "Authorization", basic("demo")); w.Code != 200 {
-					b.Fatal(w.Code, w.Body)
+				body.Reset(bm.body)
+				clear(w.header)
+				d.ServeHTTP(w, r)
+				if w.code != 200 {
+					b.Fatal(w.code)
 				}
 			}
 		})
 	}
 }
+
+// blankWriter is a ResponseWriter that costs nothing.
+type blankWriter struct {
+	header http.Header
+	code   int
+}
+
+func (w *blankWriter) Header() http.Header         { return w.header }
+func (w *blankWriter) WriteHeader(code int)        { w.code = code }
+func (w *blankWriter) Write(b []byte) (int, error) { return len(b), nil }
 
 type nowhere struct{}
 

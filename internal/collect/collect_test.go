@@ -12,6 +12,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
 
 	"github.com/kikubari/kikubari/internal/collect"
 	"github.com/kikubari/kikubari/internal/cx"
@@ -560,4 +562,57 @@ func TestNothingToChangeIsNotCopied(t *testing.T) {
 	if &got.Events[0].Properties[0] != &body[at] {
 		t.Error("properties were copied")
 	}
+}
+
+// Whether an event comes alone or among others makes no difference to it.
+func TestBatchingMakesNoDifference(t *testing.T) {
+	member := func(name string, values ...string) *rapid.Generator[string] {
+		return rapid.Map(rapid.SampledFrom(append(values, "")), func(v string) string {
+			if v == "" {
+				return ""
+			}
+			return `,"` + name + `":` + v
+		})
+	}
+	members := []*rapid.Generator[string]{
+		member("userId", `"u1"`, `"guest"`, `7`, `null`),
+		member("anonymousId", `"a1"`, `"日本"`),
+		member("timestamp", `"2026-11-22T07:50:00Z"`, `"2030-01-01"`, `"never"`, `1795333800000`),
+		member("sentAt", `"2026-11-22T08:10:00Z"`),
+		member("properties", `{"url":"https://x/?token=1"}`, `{"price":4000}`, `[]`, `null`),
+		member("context", `{"ip":"1.2.3.4","locale":"ja"}`, `{"active":false}`, `5`, `{"consent":{"categoryPreferences":{"a":true}}}`),
+		member("historical", `true`),
+	}
+	rapid.Check(t, func(t *rapid.T) {
+		from := rapid.SampledFrom([]collect.Sender{browser, server}).Draw(t, "from")
+		var items []string
+		for i := range rapid.IntRange(1, 5).Draw(t, "events") {
+			item := `{"type":"track","event":"E","messageId":"m` + fmt.Sprint(i) + `"`
+			for _, m := range members {
+				item += m.Draw(t, "member")
+			}
+			items = append(items, item+"}")
+		}
+		single, _ := collect.Lookup("/v1/track")
+		batch, _ := collect.Lookup("/v1/batch")
+		together, err := collect.Parse(batch, []byte(batchOf(items...)), from, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var events []cx.Event
+		var why []collect.Reason
+		for _, item := range items {
+			alone, err := collect.Parse(single, []byte(item), from, now)
+			if err != nil {
+				why = append(why, collect.ReasonOf(err))
+			}
+			events = append(events, alone.Events...)
+		}
+		if diff := cmp.Diff(events, together.Events, cmpopts.EquateEmpty()); diff != "" {
+			t.Fatalf("%s: %s", items, diff)
+		}
+		if diff := cmp.Diff(why, reasons(together.Rejected)); diff != "" {
+			t.Fatalf("%s: %s", items, diff)
+		}
+	})
 }
