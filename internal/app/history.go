@@ -4,11 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/decide"
 	"github.com/kikubari/kikubari/internal/definition"
+	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
 	"github.com/kikubari/kikubari/internal/warehouse"
 )
@@ -52,7 +54,7 @@ func (h history) Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID)
 	if err != nil {
 		return api.Decision{}, err
 	}
-	again, err := pipeline.Explain(row, set)
+	again, err := pipeline.Explain(row, set, h.entry(ctx))
 	if err != nil {
 		return api.Decision{}, err
 	}
@@ -70,15 +72,33 @@ func (h history) Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID)
 	return out, err
 }
 
+// entry finds journal entries by position.
+func (h history) entry(ctx context.Context) func(cx.Position) ([]byte, error) {
+	return func(at cx.Position) (payload []byte, err error) {
+		err = h.journal.Read(ctx, at.Sequence(), at.Sequence(), func(r *journal.Record) error {
+			if i := at.Index(); r.Sequence == at.Sequence() && i < len(r.Entries) {
+				payload = slices.Clone(r.Entries[i].Payload)
+			}
+			return nil
+		})
+		if err == nil && payload == nil {
+			err = cx.E(cx.NotFound, "", "the event is no longer in the journal, so the decision cannot be made again")
+		}
+		return payload, err
+	}
+}
+
 // explanation is what explaining a decision adds to the record.
 type explanation struct {
 	Engine     string          `json:"engine"`               // version of the code that decided again
 	Same       bool            `json:"same"`                 // it decides the same, number for number
 	Candidates []api.Candidate `json:"candidates,omitempty"` // what it says today, when that differs
+
+	Conditions []decide.Condition `json:"conditions,omitempty"` // what every rule of the triggered actions saw
 }
 
 func explained(e *decide.Explanation) explanation {
-	out := explanation{Engine: e.Engine, Same: e.Same}
+	out := explanation{Engine: e.Engine, Same: e.Same, Conditions: e.Conditions}
 	if !e.Same {
 		for i := range e.Now.Candidates {
 			out.Candidates = append(out.Candidates, api.CandidateOf(&e.Now.Candidates[i]))

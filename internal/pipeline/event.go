@@ -155,17 +155,6 @@ func (w *worker) decide(c *cx.Customer, at cx.Position, ev *cx.Event, entered []
 	return true
 }
 
-// encodeInput keeps what the decision was made from, so that it can be made
-// again.
-func (w *worker) encodeInput(in *decide.Input, c *cx.Customer, ev *cx.Event) []byte {
-	w.encoded = profile.AppendCustomer(w.encoded[:0], c)
-	customer := len(w.encoded)
-	if ev != nil {
-		w.encoded = cx.AppendEvent(w.encoded, ev)
-	}
-	return decide.AppendInput(make([]byte, 0, len(w.encoded)+256), in, &w.result, w.encoded[:customer], w.encoded[customer:])
-}
-
 // answer gives the waiting request what is to be shown and what to take away.
 func (w *worker) answer(o *order) {
 	if o.waiter == nil {

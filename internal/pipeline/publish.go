@@ -160,5 +160,16 @@ func newWorkspace(name cx.Workspace, set *definition.Set, canonical []byte, regi
 		specs[i] = profile.SlotSpec{Slot: s.Slot, Spec: s.Spec}
 	}
 	w.plan = profile.NewPlan(w.settings, specs)
+	w.interest = interestOf(set.Offer)
 	return w
+}
+
+// Rebuild compiles an earlier set of a workspace from its canonical form. Slots
+// are never given anew, so today's registry fits every earlier set.
+func (s *Shard) Rebuild(w cx.Workspace, canonical []byte, sequence uint64) (*definition.Set, error) {
+	ws, err := buildWorkspace(w, canonical, s.published.Load().workspace(w).registry.Clone(), sequence)
+	if err != nil {
+		return nil, err
+	}
+	return ws.set, nil
 }

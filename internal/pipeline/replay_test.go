@@ -340,3 +340,57 @@ func TestRestartsLeaveNoTrace(t *testing.T) {
 		t.Errorf("%d event rows without restarts, %d with", a, b)
 	}
 }
+
+// Every decision can be made again from what was stored beside it, and comes out
+// the same, number for number.
+func TestDecisionsExplainThemselves(t *testing.T) {
+	dir := t.TempDir()
+	clock := &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
+	j := openJournal(t, filepath.Join(dir, "journal"), clock)
+	visits(t, j, clock, 3, 1500)
+	afterwards(t, j, clock)
+	house := new(shelf)
+	var published []pipeline.Publication
+	run(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{
+		Workers: 2, Published: func(p pipeline.Publication) { published = append(published, p) },
+	})
+	sets := map[uint64]*definition.Set{}
+	registry := new(definition.Registry)
+	for _, p := range published {
+		docs, err := definition.ParseCanonical(p.Canonical)
+		if err != nil {
+			t.Fatal(err)
+		}
+		set, problems := definition.Build(docs, registry, p.Sequence)
+		if len(problems) > 0 {
+			t.Fatal(definition.AsError(problems))
+		}
+		sets[p.Sequence] = set
+	}
+	event := func(at cx.Position) (payload []byte, err error) {
+		err = j.Read(t.Context(), at.Sequence(), at.Sequence(), func(r *journal.Record) error {
+			payload = r.Entries[at.Index()].Payload
+			return nil
+		})
+		return payload, err
+	}
+	spoke, silent := 0, 0
+	for i := range house.batch.Decisions {
+		d := &house.batch.Decisions[i]
+		e, err := pipeline.Explain(d, sets[d.Definitions], event)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !e.Same {
+			t.Fatalf("decision %s at %v comes out otherwise (-then +now):\n%s", d.ID, d.Position, cmp.Diff(e.Then, e.Now))
+		}
+		if len(d.Winners) > 0 {
+			spoke++
+		} else {
+			silent++
+		}
+	}
+	if spoke < 50 || silent < 50 {
+		t.Errorf("%d decisions spoke and %d were silent: too few to prove anything", spoke, silent)
+	}
+}

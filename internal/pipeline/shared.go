@@ -30,6 +30,7 @@ type workspace struct {
 	registry  *definition.Registry
 	settings  profile.Settings
 	plan      *profile.Plan
+	interest  interest
 }
 
 // unpublished stands for every workspace that has published nothing yet: events

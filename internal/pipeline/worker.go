@@ -50,8 +50,9 @@ type worker struct {
 	next    part        // what the next cut has so far besides customers
 	arena   []byte      // where rows are encoded
 	encoded []byte      // scratch for what a decision was made from
-	page    *page       // what the store does not know yet of the cut being gathered
-	pages   []*page     // the same of earlier cuts that may not be committed
+	slim    factsScratch
+	page    *page   // what the store does not know yet of the cut being gathered
+	pages   []*page // the same of earlier cuts that may not be committed
 
 	ring   []*resident // every resident, for eviction
 	hand   int

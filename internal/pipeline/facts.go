@@ -1,0 +1,244 @@
+package pipeline
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/decide"
+	"github.com/kikubari/kikubari/internal/definition"
+	"github.com/kikubari/kikubari/internal/profile"
+	"github.com/kikubari/kikubari/internal/rule"
+)
+
+// What is kept beside every decision, so that it can be made again, is not the
+// whole customer but the facts that the offer's rules and gates look at: values
+// of statistics, some traits, memberships, the ledger. The event of a silent
+// decision is in the journal and is not kept twice.
+
+// interest is what a workspace's offer looks at.
+type interest struct {
+	slots    []int    // of statistics, ascending
+	traits   []string // sorted
+	anyTrait bool
+}
+
+// interestOf gathers what the rules of all actions depend on.
+func interestOf(o *decide.Offer) (in interest) {
+	look := func(p *rule.Program) {
+		if p == nil {
+			return
+		}
+		d := p.Deps()
+		for _, s := range d.Statistics {
+			in.slots = append(in.slots, s.Slot)
+		}
+		in.traits = append(in.traits, d.Traits...)
+		in.anyTrait = in.anyTrait || d.AnyTrait
+	}
+	for _, name := range o.Names() {
+		a := o.Action(name)
+		for _, p := range [...]*rule.Program{a.Eligible, a.Applicable, a.Suitable} {
+			look(p)
+		}
+		for _, t := range a.Triggers {
+			look(t.When)
+		}
+		for _, weight := range a.Context {
+			look(weight.When)
+		}
+		for _, p := range a.Variables {
+			look(p)
+		}
+	}
+	slices.Sort(in.slots)
+	slices.Sort(in.traits)
+	in.slots, in.traits = slices.Compact(in.slots), slices.Compact(in.traits)
+	return in
+}
+
+// facts are a customer as a decision sees them: the customer without what no
+// gate looks at, and the values of statistics.
+type facts struct {
+	customer *cx.Customer
+	values   map[int]cx.Value // by slot
+}
+
+// Value makes facts cx.Statistics.
+func (f *facts) Value(slot int) cx.Value { return f.values[slot] }
+
+const factsCodec = 1
+
+// appendFacts encodes what in is interested in of the customer and its
+// statistics.
+func (in *interest) appendFacts(dst []byte, c *cx.Customer, stats cx.Statistics, f *factsScratch) []byte {
+	dst = append(dst, factsCodec)
+	dst = binary.AppendUvarint(dst, uint64(len(in.slots)))
+	for _, slot := range in.slots {
+		dst = binary.AppendUvarint(dst, uint64(slot))
+		dst = appendValue(dst, stats.Value(slot))
+	}
+	return profile.AppendCustomer(dst, f.slim(in, c))
+}
+
+// factsScratch is memory for one slim customer at a time.
+type factsScratch struct {
+	customer   cx.Customer
+	identities []cx.Identity
+	traits     []cx.Trait
+	ledger     []cx.Attention
+}
+
+// slim returns c without what no gate looks at, valid until the next call.
+func (f *factsScratch) slim(in *interest, c *cx.Customer) *cx.Customer {
+	f.identities, f.traits, f.ledger = f.identities[:0], f.traits[:0], f.ledger[:0]
+	for _, id := range c.Identities {
+		if id.Namespace == cx.UserID || id.Namespace == cx.ClaimedUserID {
+			f.identities = append(f.identities, cx.Identity{Namespace: id.Namespace, Value: "*"}) // that there is one matters, not which
+		}
+	}
+	f.identities = slices.CompactFunc(f.identities, func(a, b cx.Identity) bool { return a.Namespace == b.Namespace })
+	for _, t := range c.Traits {
+		if _, found := slices.BinarySearch(in.traits, t.Name); found || in.anyTrait {
+			f.traits = append(f.traits, t)
+		}
+	}
+	f.ledger = append(f.ledger, c.Ledger...)
+	for i := range f.ledger {
+		f.ledger[i].Content = nil
+	}
+	f.customer = cx.Customer{
+		ID: c.ID, Workspace: c.Workspace, CreatedAt: c.CreatedAt, LastSeen: c.LastSeen, Flags: c.Flags,
+		Identities: f.identities, Traits: f.traits, Consent: c.Consent, Session: c.Session, Previous: c.Previous,
+		Segments: c.Segments, Judged: c.Judged, Ledger: f.ledger, Tallies: c.Tallies,
+	}
+	return &f.customer
+}
+
+func decodeFacts(b []byte) (*facts, error) {
+	if len(b) == 0 || b[0] != factsCodec {
+		return nil, fmt.Errorf("facts of a decision: %w", cx.ErrCodec)
+	}
+	r := reader{b: b[1:]}
+	f := &facts{values: map[int]cx.Value{}}
+	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		slot := int(r.uvarint())
+		f.values[slot] = r.value()
+	}
+	if r.bad {
+		return nil, fmt.Errorf("facts of a decision: %w", cx.ErrCodec)
+	}
+	var err error
+	f.customer, err = profile.DecodeCustomer(r.b)
+	return f, err
+}
+
+func appendValue(dst []byte, v cx.Value) []byte {
+	dst = append(dst, byte(v.Kind))
+	switch v.Kind {
+	case cx.Bool:
+		if v.IsTrue() {
+			return append(dst, 1)
+		}
+		return append(dst, 0)
+	case cx.Number:
+		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float()))
+	case cx.Time:
+		return binary.LittleEndian.AppendUint64(dst, uint64(v.Instant()))
+	case cx.Text, cx.List, cx.Map:
+		dst = binary.AppendUvarint(dst, uint64(len(v.Str())))
+		return append(dst, v.Str()...)
+	}
+	return dst
+}
+
+func (r *reader) value() cx.Value {
+	switch kind := cx.ValueKind(r.byte()); kind {
+	case cx.Null:
+		return cx.Value{Kind: cx.Null}
+	case cx.Bool:
+		return cx.BoolValue(r.byte() == 1)
+	case cx.Number:
+		return cx.NumberValue(math.Float64frombits(r.uint64()))
+	case cx.Time:
+		return cx.TimeValue(cx.Instant(r.uint64()))
+	case cx.Text:
+		return cx.TextValue(r.str())
+	case cx.List:
+		return cx.RawList(r.str())
+	case cx.Map:
+		return cx.RawMap(r.str())
+	case cx.Unknown:
+		return cx.UnknownValue()
+	}
+	return cx.Value{}
+}
+
+func (r *reader) byte() byte {
+	if len(r.b) == 0 {
+		r.bad = true
+		return 0
+	}
+	c := r.b[0]
+	r.b = r.b[1:]
+	return c
+}
+
+func (r *reader) uint64() uint64 {
+	if len(r.b) < 8 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	v := binary.LittleEndian.Uint64(r.b)
+	r.b = r.b[8:]
+	return v
+}
+
+// inJournal stands for the event of a decision that said nothing.
+var inJournal = []byte{0}
+
+// encodeInput keeps what the decision was made from.
+func (w *worker) encodeInput(in *decide.Input, c *cx.Customer, ev *cx.Event) []byte {
+	w.encoded = w.ws.interest.appendFacts(w.encoded[:0], c, w.scope.Statistics, &w.slim)
+	known := len(w.encoded)
+	event := []byte(nil)
+	switch {
+	case ev == nil:
+	case len(w.result.Decision.Treatments) == 0:
+		event = inJournal
+	default:
+		w.encoded = cx.AppendEvent(w.encoded, ev)
+		event = w.encoded[known:]
+	}
+	return decide.AppendInput(make([]byte, 0, len(w.encoded)+64), in, &w.result, w.encoded[:known], event)
+}
+
+// Explain makes a recorded decision again with today's code, from what was
+// stored beside it and the set that was in force, and compares. event finds the
+// payload of a journal entry; it is asked for decisions that said nothing.
+func Explain(row *DecisionRow, set *definition.Set, event func(cx.Position) ([]byte, error)) (*decide.Explanation, error) {
+	stored, err := decide.DecodeInput(row.Input)
+	if err != nil {
+		return nil, err
+	}
+	known, err := decodeFacts(stored.Customer)
+	if err != nil {
+		return nil, fmt.Errorf("explain %s: %w", row.ID, err)
+	}
+	if len(stored.Event) == 1 {
+		if stored.Event, err = event(row.Position); err != nil {
+			return nil, fmt.Errorf("explain %s: %w", row.ID, err)
+		}
+	}
+	scope := rule.Scope{Customer: known.customer, Statistics: known, Now: stored.Now, Zone: set.Settings.Zone}
+	if len(stored.Event) > 0 {
+		scope.Event = new(cx.Event)
+		if err := cx.DecodeEvent(stored.Event, scope.Event); err != nil {
+			return nil, fmt.Errorf("event of %s: %w", row.ID, err)
+		}
+		scope.Fields = cx.ParseFields(nil, scope.Event.Properties)
+	}
+	return decide.Explain(stored, decide.Input{Scope: &scope, Offer: set.Offer, Policy: set.Policy}, row.Trace)
+}
