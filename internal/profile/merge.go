@@ -46,6 +46,7 @@ func (f *Folder) Merge(p *Plan, winner, loser *cx.Customer, now cx.Instant) Outc
 	f.change.All = true
 	f.mergeVisits(p, winner, loser)
 	f.mergeStatistics(p, winner, loser.Stats, now)
+	winner.Flags |= loser.Flags
 	f.mergeSeen(winner, loser, seconds(now))
 	Link(winner, loser.Identities)
 	winner.Traits = mergeTraits(winner.Traits, loser.Traits)
@@ -56,7 +57,6 @@ func (f *Folder) Merge(p *Plan, winner, loser *cx.Customer, now cx.Instant) Outc
 		winner.CreatedAt = loser.CreatedAt
 	}
 	winner.LastSeen = max(winner.LastSeen, loser.LastSeen)
-	winner.Flags |= loser.Flags
 	winner.Rate = mergeRate(winner.Rate, loser.Rate)
 	winner.Segments, winner.Judged = nil, 0
 	winner.Ledger = mergeLedgers(winner.Ledger, loser.Ledger)

@@ -75,6 +75,10 @@ func TestMergeCustomersCommutes(t *testing.T) {
 			}
 			c.Timers = []cx.Timer{{Due: now + cx.Hour, Kind: cx.TimerSession}}
 			c.Segments, c.Judged = []uint64{3}, 7
+			if rapid.Bool().Draw(t, "spilled") {
+				c.Flags |= cx.SpillSeen
+				c.SpilledAt = seconds(now - rapid.SampledFrom([]cx.Instant{0, cx.Hour, 2 * cx.Day}).Draw(t, "spilledAgo"))
+			}
 		}
 		merge := func(w, l *cx.Customer) []byte {
 			w, l = copyOf(t, w), copyOf(t, l)

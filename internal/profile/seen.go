@@ -76,13 +76,13 @@ func (f *Folder) spillOldest(c *cx.Customer, n int) {
 }
 
 // mergeSeen joins the marks of both, oldest first, and spills what is too much.
+// c has the flags of both already.
 func (f *Folder) mergeSeen(c, o *cx.Customer, now uint32) {
 	all := append(slices.Clone(c.Seen), o.Seen...)
 	slices.SortFunc(all, func(a, b cx.Seen) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Message, b.Message))
 	})
 	c.Seen = slices.Compact(all)
-	c.Flags |= o.Flags & cx.SpillSeen
 	c.SpilledAt = max(c.SpilledAt, o.SpilledAt)
 	f.forget(c, now)
 	if n := len(c.Seen); n > SeenMax {
