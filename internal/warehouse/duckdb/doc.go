@@ -6,6 +6,6 @@
 // forces to disk before the commit returns; a checkpoint that follows it can
 // therefore never be ahead of the rows, even after a loss of power.
 //
-// Only one process can have the file open. All work runs on threads of low
-// priority.
+// Only one process can have the file open. Work runs on threads of low priority;
+// appending hurries when it would fall behind.
 package duckdb

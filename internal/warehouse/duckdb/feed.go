@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"time"
 
 	duck "github.com/duckdb/duckdb-go/v2"
 	"github.com/duckdb/duckdb-go/v2/mapping"
@@ -13,7 +14,7 @@ import (
 	"github.com/kikubari/kikubari/internal/pipeline"
 )
 
-// feed is the connection that appends. All its calls run on one thread.
+// feed is the connection that appends. It is used by one goroutine at a time.
 type feed struct {
 	db    mapping.Database
 	conn  mapping.Connection
@@ -62,15 +63,13 @@ func (w *Warehouse) Position(ctx context.Context) (p cx.Position, err error) {
 	if err := ctx.Err(); err != nil {
 		return 0, err
 	}
-	err = w.low.Do(func() error {
-		if err := w.ready(); err != nil {
-			return err
-		}
-		err := w.file.feed.settle()
-		p = w.file.feed.position
-		return err
-	})
-	return p, err
+	w.appending.Lock()
+	defer w.appending.Unlock()
+	if err := w.ready(); err != nil {
+		return 0, err
+	}
+	err = w.file.feed.settle()
+	return w.file.feed.position, err
 }
 
 // Append stores the rows of b and its position, all or nothing, and returns
@@ -78,14 +77,23 @@ func (w *Warehouse) Position(ctx context.Context) (p cx.Position, err error) {
 // are refused with kind Conflict; a batch without rows that ends there is
 // already stored. It cannot be interrupted: ctx is looked at before it begins.
 //
-// When memory runs short, questions under way are interrupted: the machine goes
-// before people's questions.
+// It runs at low priority while that is fast enough. When memory runs short,
+// questions under way are interrupted: the machine goes before people's
+// questions.
 func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
+	w.appending.Lock()
+	defer w.appending.Unlock()
 	fault.Point("warehouse.before")
-	if err := w.low.Do(func() error { return w.append(b) }); err != nil {
+	run := w.low.Do
+	if w.pace.begin(time.Now()) {
+		run = func(f func() error) error { return f() }
+	}
+	err := run(func() error { return w.append(b) })
+	w.pace.end(time.Now())
+	if err != nil {
 		return fmt.Errorf("append to the warehouse: %w", err)
 	}
 	fault.Point("warehouse.after")
@@ -114,8 +122,8 @@ func (w *Warehouse) append(b *pipeline.Batch) error {
 // broken reports whether err means that DuckDB refuses every further call.
 func broken(err error) bool { return strings.Contains(err.Error(), "database has been invalidated") }
 
-// ready opens the file again if the last attempt to do so failed. It runs on
-// low.
+// ready opens the file again if the last attempt to do so failed. The caller
+// holds appending.
 func (w *Warehouse) ready() error {
 	if w.file != nil {
 		return nil

@@ -47,12 +47,15 @@ func def[T comparable](p *T, v T) {
 // Warehouse is one open DuckDB file. One goroutine appends; any number ask.
 type Warehouse struct {
 	options Options
-	low     *nice.Thread // where appending runs
+	low     *nice.Thread
 	asking  questions
 	closing func() error
 
-	mu   sync.RWMutex // held for reading while file is used by anyone but low
-	file *file        // nil when it could not be opened again; replaced on low only
+	appending sync.Mutex // held by whoever uses the feed or replaces file
+	pace      pace
+
+	mu   sync.RWMutex // held for reading while anyone else uses file
+	file *file        // nil when it could not be opened again
 }
 
 var (
@@ -72,11 +75,8 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	o.fill()
 	w := &Warehouse{options: o, low: nice.NewThread()}
 	w.closing = sync.OnceValue(w.close)
-	err := w.low.Do(func() (err error) {
-		w.file, err = openFile(ctx, &w.options)
-		return err
-	})
-	if err != nil {
+	var err error
+	if w.file, err = openFile(ctx, &w.options); err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
@@ -88,11 +88,13 @@ func (w *Warehouse) Close() error { return w.closing() }
 
 func (w *Warehouse) close() error {
 	w.asking.hold(errClosing)
+	w.appending.Lock()
+	defer w.appending.Unlock()
 	defer w.low.Close()
-	return w.low.Do(w.drop)
+	return w.drop()
 }
 
-// drop closes the file once nobody uses it. It runs on low.
+// drop closes the file once nobody uses it. The caller holds appending.
 func (w *Warehouse) drop() error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -103,7 +105,7 @@ func (w *Warehouse) drop() error {
 
 // reopen closes the file and opens it again. After some errors, such as a
 // rollback that ran out of memory or a full disk, DuckDB refuses every further
-// call until then. It runs on low.
+// call until then. The caller holds appending.
 func (w *Warehouse) reopen() error {
 	defer w.asking.hold(errEvicted)()
 	if err := w.drop(); err != nil {

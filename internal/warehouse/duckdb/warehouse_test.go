@@ -98,7 +98,7 @@ func TestAppendingGoesBeforeQuestions(t *testing.T) {
 // recover from and a failure to open it again.
 func TestOpensAgain(t *testing.T) {
 	w := stocked(t, Options{})
-	if err := w.low.Do(w.drop); err != nil {
+	if err := w.drop(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := w.Query(context.Background(), "demo", "select 1"); cx.KindOf(err) != cx.Unavailable {
