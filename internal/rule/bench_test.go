@@ -140,7 +140,20 @@ func BenchmarkCompile(b *testing.B) {
 func TestNativeRulesDoNotAllocate(t *testing.T) {
 	segments, actions := shopRules(t)
 	s := shopScope(20)
-	for _, p := range append(segments, actions...) {
+	s.Statistics = append(s.Statistics.(slots), cx.RawList(`["socks","shirts"]`))
+	s.Event.Properties = []byte(`{"l":[1,{"a":"x"}],"m":{"a":1},"t":"text"}`)
+	s.Fields = cx.ParseFields(nil, s.Event.Properties)
+	all := append(segments, actions...)
+	env := &Env{Slot: func(cx.StatisticSpec) int { return 20 }, Segments: map[string]int{"vip": 1}}
+	for _, text := range []string{
+		`"shirts" in top("Product Viewed", "category", 3, "30d")`, `event.properties.l[1].a == "x"`, `size(event.properties.l) + size(event.properties.t) > 2`,
+		`has(event.properties.m.a) && !has(traits.none)`, `event.properties.t.matches("^t") || event.properties.t.endsWith("y")`, `event.properties.m.a in [3, 2, 1]`,
+		`traits.points * 2 >= 100 ? segment("vip") : time.weekday < 6`, `event.context.page.path == "/p/1024"`, `since("Product Added") > 3`, `"a" in event.properties.m`,
+		`event.name in ["Product Added", "Product Viewed"] && event.type == "track" && event.locale.startsWith("ja")`,
+	} {
+		all = append(all, mustCompile(t, text, env))
+	}
+	for _, p := range all {
 		if !p.Native() {
 			t.Errorf("%s is not native", p.Source())
 		}

@@ -100,8 +100,9 @@ func (p *Program) Warnings() []*Error { return p.warnings }
 // Deps returns what the rule looks at. The caller does not change it.
 func (p *Program) Deps() *Deps { return &p.deps }
 
-// Eval decides whether the rule holds. It does not allocate when the program is
-// Native. A rule that is not a condition, or that fails, is False.
+// Eval decides whether the rule holds. A rule that is not a condition, or that
+// fails, is False. A Native program allocates nothing unless it joins texts,
+// counts the members of a map or compares whole lists.
 func (p *Program) Eval(s *Scope) Truth {
 	switch p.cond(s) {
 	case yes:

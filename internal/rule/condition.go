@@ -123,37 +123,40 @@ func all(parts []condFunc) condFunc {
 	return func(s *Scope) held {
 		result := yes
 		for _, part := range parts {
-			switch part(s) {
-			case no:
-				return no
-			case unknown:
-				result = unknown
-			case failed:
-				if result == yes {
-					result = failed
-				}
-			default:
+			h := part(s)
+			if h == yes {
+				continue
 			}
+			if h == no {
+				return no
+			}
+			result = weaker(result, h)
 		}
 		return result
 	}
+}
+
+// weaker is what an undecided part makes of a chain that was so far so: something unknown
+// may still settle it, so it weighs more than an error.
+func weaker(so, h held) held {
+	if so == unknown || h == unknown {
+		return unknown
+	}
+	return failed
 }
 
 func some(parts []condFunc) condFunc {
 	return func(s *Scope) held {
 		result := no
 		for _, part := range parts {
-			switch part(s) {
-			case yes:
-				return yes
-			case unknown:
-				result = unknown
-			case failed:
-				if result == no {
-					result = failed
-				}
-			default:
+			h := part(s)
+			if h == no {
+				continue
 			}
+			if h == yes {
+				return yes
+			}
+			result = weaker(result, h)
 		}
 		return result
 	}
