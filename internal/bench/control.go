@@ -145,7 +145,8 @@ func (c *control) awaitReady(ctx context.Context) error {
 }
 
 // metrics reads the server's counters and gauges: name and labels, as they are
-// written, to value. Names that do not begin with "kikubari_" are left out.
+// written, to value. Only what the program counts itself and what the runtime
+// says of memory is kept.
 func (c *control) metrics(ctx context.Context) (map[string]float64, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/metrics", nil)
 	if err != nil {
@@ -166,7 +167,7 @@ func parseMetrics(r io.Reader) (map[string]float64, error) {
 	for lines.Scan() {
 		line := lines.Text()
 		space := strings.LastIndexByte(line, ' ')
-		if !strings.HasPrefix(line, "kikubari_") || space < 0 {
+		if space < 0 || !strings.HasPrefix(line, "kikubari_") && !strings.HasPrefix(line, "go_memstats_") {
 			continue
 		}
 		v, err := strconv.ParseFloat(line[space+1:], 64)

@@ -10,34 +10,56 @@ import (
 // eventsEach is how many events a customer has in the memory mode.
 const eventsEach = 10
 
-// settled is how long after the last event memory is read: the server has
-// written its checkpoint, filled its warehouse and given back what it can.
-const settled = 20 * time.Second
+// An idle Go program collects its garbage every two minutes; after that it
+// gives memory back for a while.
+const (
+	collected = 3 * time.Minute // longest time until a collection
+	givenBack = 15 * time.Second
 
-// memory gives every customer ten events and reads what the server weighs.
+	metricCollected = "go_memstats_last_gc_time_seconds"
+)
+
+// memory gives every customer ten events and reads what the server weighs once
+// it has come to rest.
 func (r *Result) memory(ctx context.Context, o Options, t *target) error {
 	empty, err := t.read(ctx)
 	if err != nil {
 		return err
 	}
-	from := time.Now()
 	sum, err := r.fill(ctx, o, t)
 	if err != nil {
 		return err
 	}
-	took := time.Since(from)
 	err = r.verify(ctx, t, 0)
-	if pause(ctx, settled) != nil {
-		return ctx.Err()
+	if err := t.settle(ctx); err != nil {
+		return err
 	}
 	full, readErr := t.read(ctx)
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
-	r.costs(empty.server, full.server, sum.acked, took)
-	r.EventsPerSecond = round(float64(sum.acked) / took.Seconds())
+	r.costs(empty.server, full.server, sum.acked, full.at.Sub(empty.at))
 	r.BytesPerCustomer = round(float64(full.server.rss-empty.server.rss) / float64(o.Customers))
 	return err
+}
+
+// settle waits until the server has collected its garbage and given back what
+// it does not need.
+func (t *target) settle(ctx context.Context) error {
+	from := time.Now()
+	for time.Since(from) < collected {
+		m, err := t.metrics(ctx)
+		if err != nil {
+			return err
+		}
+		if m[metricCollected] > float64(from.Unix()) {
+			break
+		}
+		if err := pause(ctx, time.Second); err != nil {
+			return err
+		}
+	}
+	return pause(ctx, givenBack)
 }
 
 // fill sends the events, customers spread over the connections.
@@ -53,9 +75,9 @@ func (r *Result) fill(ctx context.Context, o Options, t *target) (*tally, error)
 	if perSender%o.Batch != 0 || o.Customers%o.Connections != 0 {
 		return nil, fmt.Errorf("%d customers do not divide into %d connections and batches of %d; use round numbers", o.Customers, o.Connections, o.Batch)
 	}
+	from := time.Now()
 	err = fill(ctx, senders, perSender/o.Batch)
 	sum := total(senders)
-	r.load(sum, time.Second)
-	r.Seconds, r.RequestsPerSecond = 0, 0
+	r.load(sum, time.Since(from))
 	return sum, err
 }

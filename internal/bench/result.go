@@ -77,7 +77,7 @@ func round(f float64) float64 { return math.Round(f*1000) / 1000 }
 
 // load fills in what the connections saw.
 func (r *Result) load(t *tally, measured time.Duration) {
-	r.Seconds = measured.Seconds()
+	r.Seconds = round(measured.Seconds())
 	r.EventsPerSecond = round(float64(t.measured) / measured.Seconds())
 	r.RequestsPerSecond = round(float64(t.latency.Count()) / measured.Seconds())
 	h := &t.latency
