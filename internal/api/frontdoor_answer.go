@@ -10,8 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/kikubari/kikubari/internal/collect"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/pipeline"
@@ -57,7 +55,7 @@ func appendByMessage(dst []byte, events []cx.Event, answers []pipeline.Answer) [
 			dst = append(dst, ',')
 		}
 		first = false
-		dst, _ = jsontext.AppendQuote(dst, events[i].MessageID)
+		dst = appendText(dst, events[i].MessageID)
 		dst = append(dst, ":{"...)
 		contents := make([][]byte, 0, len(answers[i].Treatments))
 		for _, t := range answers[i].Treatments {
@@ -99,9 +97,15 @@ func appendSayings(dst []byte, contents [][]byte, withdraw []string) []byte {
 		if i > 0 {
 			dst = append(dst, ',')
 		}
-		dst, _ = jsontext.AppendQuote(dst, id)
+		dst = appendText(dst, id)
 	}
 	return append(dst, ']')
+}
+
+// appendText writes s as a JSON string.
+func appendText(dst []byte, s string) []byte {
+	text, _ := json.Marshal(s) // a string always can be
+	return append(dst, text...)
 }
 
 // screen is what the answers of one request, one after another, leave to be
@@ -160,7 +164,7 @@ func withoutUpdate(content []byte) []byte {
 		if len(out) > 1 {
 			out = append(out, ',')
 		}
-		out, _ = jsontext.AppendQuote(out, f.Name)
+		out = appendText(out, f.Name)
 		out = append(out, ':')
 		out = append(out, f.Raw...)
 	}
