@@ -73,15 +73,16 @@ func CompileState(src string, env *Env) (*Program, error) {
 	if !p.deps.Event {
 		return p, nil
 	}
-	err = p.src.at(p.root.id, "event.… is gone once the event is over, so it cannot say who belongs here", `use a statistic, such as count("Product Added", "session") > 0; actions may look at event.…`)
-	p.root.walk(func(n *node) bool {
-		if n.op >= opEventName && n.op <= opContext && n.from == p.src {
-			err = p.src.at(n.id, err.(*Error).Message, err.(*Error).Hint)
-			return false
+	at := p.root
+	for at.op != opPath && at.op != opHas {
+		i := slices.IndexFunc(at.args, (*node).readsEvent)
+		if i < 0 || at.args[i].from != p.src {
+			break
 		}
-		return true
-	})
-	return nil, err
+		at = at.args[i]
+	}
+	return nil, p.src.at(at.id, "event.… is gone once the event is over, so it cannot say who belongs here",
+		`use a statistic, such as count("Product Added", "session") > 0; actions may look at event.…`)
 }
 
 // Type returns what the rule yields.

@@ -28,7 +28,7 @@ func counting() *Env {
 		Segments: map[string]int{"vip": 1, "buyer": 2},
 		Names: map[string]string{
 			"cart": `sum("Product Added", "price", "session")`, "a": "b + 1", "b": "a", "bad": "1 +",
-			"half": `event.nam == "x"`, "mixed": "true &&\n  'a' < 3",
+			"half": `event.nam == "x"`, "mixed": "true &&\n  'a' < 3", "added": `event.name == "Product Added"`,
 		},
 	}
 }

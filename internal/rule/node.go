@@ -107,6 +107,16 @@ func (n *node) walk(visit func(*node) bool) {
 	}
 }
 
+// readsEvent reports whether n or anything under it looks at the event at hand.
+func (n *node) readsEvent() bool {
+	reads := false
+	n.walk(func(n *node) bool {
+		reads = reads || n.op >= opEventName && n.op <= opContext
+		return !reads
+	})
+	return reads
+}
+
 // definition returns the node behind any names.
 func (n *node) definition() *node {
 	for n.op == opNamed {
