@@ -5,9 +5,10 @@ import "github.com/kikubari/kikubari/internal/cx"
 // A session is a run of events with less than 30 minutes of silence between
 // them, by event time. An event belongs to the running session when it is less
 // than 30 minutes before its start or after its end, to the previous one when
-// the same holds there, and otherwise to a new one if it may open one, or to none.
-// (One that is not late cannot lie before the running session.) Events that come out of order may so move the start
-// of a session back, but they never join two sessions into one.
+// the same holds there, and otherwise to a new one if it may open one, or to
+// none; one that may is not late and so never lies before the running session.
+// Events that come out of order may move the start of a session back, but they
+// never join two sessions into one.
 
 // visit finds the session of the event, extends or opens it, and reports
 // whether it was opened. Late, historical and inactive events open none;

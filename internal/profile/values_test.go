@@ -277,6 +277,25 @@ func TestSlidingEdge(t *testing.T) {
 	}
 }
 
+// TestTop: the most frequent values with their counts, over the window only.
+func TestTop(t *testing.T) {
+	l := newLane(Settings{}, SlotSpec{Slot: 4, Spec: parseSpec(t, `top("*", "v", 2, "1h")`)})
+	for i, v := range []string{`"old"`, `"old"`, `"old"`, `2`, `"b"`, `2`, `"b"`, `2`, `"c"`} {
+		now := morning + cx.Instant(i)*cx.Second
+		if i > 2 {
+			now += 2 * cx.Hour
+		}
+		l.apply(cx.Event{Time: now, Properties: fmt.Appendf(nil, `{"v":%s}`, v)}, now)
+	}
+	got, err := l.f.Top(l.p, l.c, 4, l.c.LastSeen)
+	if len(got) != 2 || err != 0 || got[0] != (TopValue{cx.NumberValue(2), 3}) || got[1].Value.Str() != "b" || got[1].Count != 2 {
+		t.Errorf("the top is %v with error %d", got, err)
+	}
+	if got, _ := l.f.Top(l.p, l.c, 4, l.c.LastSeen+cx.Day); got != nil {
+		t.Errorf("a day later the top is %v", got)
+	}
+}
+
 // TestColumns: which values a field, or a product of two, has.
 func TestColumns(t *testing.T) {
 	const body = `{"a": 2, "s": "x", "n": null, "list": [1, 2], "in": {"a": 3},
