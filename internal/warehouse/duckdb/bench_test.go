@@ -75,7 +75,7 @@ func processorTime() time.Duration {
 // events of 100,000 people.
 func BenchmarkLookups(b *testing.B) {
 	const batches, rows, people = 20, 50_000, 100_000
-	w := open(b, Options{Path: filepath.Join(b.TempDir(), "warehouse.duckdb")})
+	w := open(b, Options{Path: filepath.Join(b.TempDir(), "warehouse.duckdb"), QueryTime: time.Minute})
 	for n := range batches {
 		next := visits(uint64(n+1), rows, people)
 		for i := 0; i < rows; i += 100 {
