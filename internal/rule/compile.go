@@ -115,7 +115,7 @@ func (p *Program) Eval(s *Scope) Truth {
 	}
 }
 
-// Value returns the rule's value: Missing when it fails, Unknown when it hangs
+// Value returns the rule's value, which may alias what s holds: Missing when it fails, Unknown when it hangs
 // on a statistic that is still being back-filled.
 func (p *Program) Value(s *Scope) cx.Value { return p.value(s) }
 
@@ -143,7 +143,13 @@ func analyse(text string, env *Env) (*compiler, error) {
 	if err := c.expand(tree.Expr(), nil); err != nil {
 		return nil, err
 	}
-	return c, c.check()
+	if err := c.check(); err != nil {
+		return nil, err
+	}
+	for _, n := range c.statistics {
+		n.slot = env.Slot(n.spec)
+	}
+	return c, nil
 }
 
 // parse reads text into a tree. The source keeps a copy as it was written.

@@ -26,10 +26,11 @@ type expander struct {
 	nodes int
 	open  []string // the named expressions being expanded, outermost first
 
-	inputs   map[string]*node // variable -> what it stands for
-	specs    map[cx.StatisticSpec]string
-	segments map[string]string
-	patterns []ast.Expr // the calls of matches
+	inputs     map[string]*node // variable -> what it stands for
+	statistics []*node          // those of inputs, in order of appearance
+	specs      map[cx.StatisticSpec]string
+	segments   map[string]string
+	patterns   []ast.Expr // the calls of matches
 }
 
 // place is a sub-expression of a source.

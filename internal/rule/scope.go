@@ -40,7 +40,8 @@ func (t Truth) String() string { return truthNames[t] }
 // definitions knows. It is not changed by Compile.
 type Env struct {
 	// Slot gives the slot of a statistic, allocating one when it has none. It is
-	// called once for each distinct statistic of a rule. nil refuses statistics.
+	// called once for each distinct statistic of a rule that has passed the type
+	// check. nil refuses statistics.
 	Slot func(cx.StatisticSpec) int
 	// Segments maps the names that segment("…") may use to their slots.
 	Segments map[string]int

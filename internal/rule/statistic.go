@@ -93,8 +93,9 @@ func (x *expander) input(e ast.Expr, spec cx.StatisticSpec, prefix string, n *no
 		}
 		name = prefix + strconv.Itoa(len(x.specs))
 		x.specs[spec] = name
-		n.spec, n.slot = spec, x.env.Slot(spec)
+		n.spec = spec
 		x.inputs[name] = n
+		x.statistics = append(x.statistics, n)
 	}
 	x.replace(e, x.fac.NewIdent(e.ID(), name))
 	return nil

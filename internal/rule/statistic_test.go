@@ -72,3 +72,26 @@ func TestSlotsAreAskedForOnce(t *testing.T) {
 		t.Errorf("%d calls, %v", calls, p.Deps().Statistics)
 	}
 }
+
+// TestWrongRulesTakeNoSlots checks that a rule which is refused for its types
+// leaves nothing behind.
+func TestWrongRulesTakeNoSlots(t *testing.T) {
+	env := &Env{Slot: func(spec cx.StatisticSpec) int { t.Errorf("%v took a slot", spec); return 0 }}
+	for _, text := range []string{`count("A", "7d") > "3"`, `count("A", "7d") > 3 && sum("A", "price", "7y") > 3`, `count("A", "7d") > nothing`} {
+		if _, err := Compile(text, env); err == nil {
+			t.Errorf("%s is accepted", text)
+		}
+	}
+}
+
+// TestSpans checks what stands for seconds.
+func TestSpans(t *testing.T) {
+	for text, want := range map[string]float64{
+		"seconds(1.5)": 1.5, "minutes(30)": 1800, "hours(2)": 7200, "days(10)": 864000, "days(1) + hours(1) * 2": 93600, "-minutes(1)": -60,
+	} {
+		p := mustCompile(t, text, &Env{})
+		if got := p.Value(&Scope{}).Float(); got != want || p.root.op != opConst {
+			t.Errorf("%s: got %v, computed once: %v", text, got, p.root.op == opConst)
+		}
+	}
+}
