@@ -53,15 +53,29 @@ export async function eventually(ask, good, what, patience = 10_000) {
 
 /**
  * The visitor's events once there are at least n, and again after the program
- * has had time to store more: what was sent twice would be there by then.
+ * has stored a later event: what was sent twice would be there by then.
  */
 export async function settledEvents(anonymousId, n, only = () => true) {
   const ask = async () => (await eventsOf(anonymousId)).filter(only)
   await eventually(ask, (rows) => rows.length >= n, `${n} events of ${anonymousId}`)
+  await settle()
+  return ask()
+}
+
+/** The message ids of stored events among ids, each as often as it is stored, sorted; settled. */
+export async function settledIds(ids) {
+  const list = ids.map((id) => `'${id}'`).join(', ')
+  const ask = async () => (await sql(`select message_id from events where message_id in (${list})`)).map((row) => row.message_id)
+  await eventually(ask, (found) => found.length >= ids.length, `the events ${list}`)
+  await settle()
+  return (await ask()).sort()
+}
+
+/** Waits until the program has stored everything that it had accepted. */
+async function settle() {
   const marker = `settled-${crypto.randomUUID()}`
   await send({ type: 'track', event: 'Settled', anonymousId: marker })
   await eventually(() => eventsOf(marker), (rows) => rows.length === 1, 'a later event')
-  return ask()
 }
 
 /** Sends one event from here, past any browser. */
