@@ -97,8 +97,8 @@ func identities(t *testing.T, open func() pipeline.Store) {
 	}})
 	m.commit(pipeline.Checkpoint{Identities: []pipeline.IdentityRow{link("demo", cx.Mail, "u-1", 9)}})
 	equal(t, "identities", allIdentities(t, m), []pipeline.IdentityRow{
-		link("demo", cx.AnonymousID, "twice", 5), link("demo", cx.Mail, "u-1", 9), link("demo", cx.UserID, "u-1", 1),
-		link("demo", cx.UserID, "聞配り", math.MaxUint64), link("other", cx.UserID, "u-1", 3),
+		link("demo", cx.UserID, "u-1", 1), link("demo", cx.UserID, "聞配り", math.MaxUint64), link("demo", cx.Mail, "u-1", 9),
+		link("demo", cx.AnonymousID, "twice", 5), link("other", cx.UserID, "u-1", 3),
 	})
 }
 

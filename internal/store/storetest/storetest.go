@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -137,20 +138,11 @@ func allIdentities(t *testing.T, s pipeline.Store) []pipeline.IdentityRow {
 	if err != nil {
 		t.Fatalf("EachIdentity: %v", err)
 	}
-	slices.SortFunc(out, func(a, b pipeline.IdentityRow) int {
-		return cmpString(fmt.Sprint(a.Workspace, "\x00", a.Identity.Namespace, "\x00", a.Identity.Value), fmt.Sprint(b.Workspace, "\x00", b.Identity.Namespace, "\x00", b.Identity.Value))
-	})
-	return out
-}
-
-func cmpString(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
+	key := func(r pipeline.IdentityRow) string {
+		return fmt.Sprint(r.Workspace, "\x00", uint8(r.Identity.Namespace), "\x00", r.Identity.Value)
 	}
-	return 0
+	slices.SortFunc(out, func(a, b pipeline.IdentityRow) int { return strings.Compare(key(a), key(b)) })
+	return out
 }
 
 func allMerged(t *testing.T, s pipeline.Store) map[cx.CustomerID]cx.CustomerID {
