@@ -16,11 +16,20 @@ func (b *Batch) add(o *Batch, skip cx.Position) {
 	b.Merges = appendAfter(b.Merges, o.Merges, func(r *MergeRow) bool { return r.Position > skip })
 }
 
+// like returns an empty batch with room for as many events and decisions as b
+// has.
+func (b *Batch) like() *Batch {
+	return &Batch{Events: make([]EventRow, 0, len(b.Events)+len(b.Events)/8), Decisions: make([]DecisionRow, 0, len(b.Decisions)+len(b.Decisions)/8)}
+}
+
 // appendAfter appends the rows from the first new one on: rows of one worker
 // are in order of position.
 func appendAfter[R any](dst, rows []R, isNew func(*R) bool) []R {
 	for i := range rows {
 		if isNew(&rows[i]) {
+			if len(dst) == 0 {
+				return rows[i:]
+			}
 			return append(slices.Grow(dst, len(rows)-i), rows[i:]...)
 		}
 	}

@@ -85,6 +85,7 @@ type Shard struct {
 	batches   []*batch // one a worker, being filled
 	barriers  chan *report
 	sinceTick int
+	unfed     int  // events since rows were last handed to the warehouse
 	unsaved   bool // something changed since the last cut
 	cutNumber uint64
 	lastCut   time.Time
@@ -100,6 +101,7 @@ type Shard struct {
 	committed    atomic.Uint64 // position of the last checkpoint
 	committedCut atomic.Uint64
 	warehouse    *watermark
+	feeding      atomic.Int32 // batches that the warehouse has not stored yet
 	flushes      chan chan<- struct{}
 
 	parts chan *part

@@ -78,7 +78,7 @@ func (s *Shard) Flush(ctx context.Context) error {
 func (s *Shard) tick(at cx.Position, replay bool) {
 	quiet := s.sinceTick == 0
 	cut := s.wantsCut(replay, quiet)
-	b := batch{now: s.now, tick: at, flush: true}
+	b := batch{now: s.now, tick: at, flush: cut || s.wantsRows()}
 	if cut {
 		s.cutNumber++
 		b.cut = s.cutNumber
@@ -88,7 +88,6 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	reports := s.barrier(b)
 	fault.Point("tick.inside")
 	s.learn()
-	rows := s.gather(reports, b.tick)
 	if cut {
 		s.cut(b)
 	}
@@ -99,9 +98,32 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	s.sinceTick = 0
 	s.lastTick.Store(int64(s.now))
 	s.restless.Store(s.unsaved || s.cutting.Load() || !quiet)
-	if at <= s.skip {
+	if b.flush {
+		s.handOver(reports, at)
+	}
+}
+
+// maxRows is how many rows may wait for a busy warehouse before the machine waits
+// too.
+const maxRows = 300_000
+
+// wantsRows reports whether the warehouse should be given rows at this tick: it
+// is idle, or enough have gathered. While it is busy rows gather, because one
+// large batch costs it less than several small ones.
+func (s *Shard) wantsRows() bool {
+	s.unfed += s.sinceTick
+	return s.opts.Passive || s.feeding.Load() == 0 || s.unfed >= maxRows
+}
+
+// handOver gives the gathered rows to the warehouse's writer and waits when it
+// is two batches behind.
+func (s *Shard) handOver(reports []*report, upto cx.Position) {
+	s.unfed = 0
+	rows := s.gather(reports, upto)
+	if upto <= s.skip {
 		return // a replay: the warehouse has these rows
 	}
+	s.feeding.Add(1)
 	select {
 	case s.feeds <- rows:
 	case <-s.stopping:

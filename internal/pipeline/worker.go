@@ -287,7 +287,7 @@ func (w *worker) barrier(b *batch) {
 	r := &report{worker: w, unsaved: len(w.dirty) > 0}
 	if b.flush {
 		r.rows = w.feed
-		w.feed = new(Batch)
+		w.feed = w.feed.like()
 	}
 	if b.cut != 0 {
 		w.beginCut(b.cut)
