@@ -181,6 +181,30 @@ func BenchmarkResolve(b *testing.B) {
 	}
 }
 
+// BenchmarkResolveMillion looks up visitors among a million, in no order.
+func BenchmarkResolveMillion(b *testing.B) {
+	var r Resolver
+	const visitors = 1_000_000
+	names := make([]string, 1<<16)
+	for i := range visitors {
+		name := fmt.Sprintf("5f0c2d2e-6b0e-4b57-9d52-%012x", i)
+		if k := i / (visitors >> 16); i%(visitors>>16) == 0 && k < len(names) {
+			names[k*40503&(len(names)-1)] = name
+		}
+		r.LoadIdentity(IdentityRow{"demo", cx.Identity{Namespace: cx.AnonymousID, Value: name}, cx.NewCustomerID(cx.Position(i + 1))})
+	}
+	ev := newShopper(1).next(cx.PageViewed)
+	r.Resolve(ev, visitors, 1)
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		if ev.AnonymousID = names[i&(len(names)-1)]; r.Resolve(ev, visitors, 1).New {
+			b.Fatal("a visitor is not known again")
+		}
+		i++
+	}
+}
+
 // TestMemory measures what a customer of ten events and twenty statistics, and
 // what an identity, takes in memory, against the budget.
 func TestMemory(t *testing.T) {
