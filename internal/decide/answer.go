@@ -40,11 +40,18 @@ func (d *Decider) write(id cx.DecisionID, a *Action, lang template.Language, upd
 	b = a.Message.AppendContent(b, lang, d.filled)
 	b = append(b, `,"tone":"`...)
 	b = append(b, a.Message.Tone...)
-	b = append(b, `","expires_in":`...)
-	b = strconv.AppendInt(b, int64(Reservation/cx.Second), 10)
-	b = append(b, '}')
+	b = append(b, '"')
+	b = appendExpiry(b, int64(Reservation/cx.Second))
 	d.content = b
 	return b
+}
+
+// expiry starts the last member of what write puts out.
+var expiry = []byte(`,"expires_in":`)
+
+// appendExpiry writes the last member, in seconds, and closes the object.
+func appendExpiry(b []byte, seconds int64) []byte {
+	return append(strconv.AppendInt(append(b, expiry...), seconds, 10), '}')
 }
 
 // languageOf returns the language of the page the person is on, or the

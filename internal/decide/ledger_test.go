@@ -235,7 +235,16 @@ func TestRefreshWithdrawsWhatIsNoLongerOnOffer(t *testing.T) {
 	if diff := cmp.Diff([]string{cx.DecisionID(1).String() + "/gone"}, out.Withdraw); diff != "" {
 		t.Error(diff)
 	}
-	if d.Refresh(in, &out); len(out.Withdraw) != 0 {
-		t.Errorf("withdrew %q again", out.Withdraw)
+	for _, again := range []struct {
+		after cx.Instant
+		event cx.EventType
+		want  int
+	}{
+		{0, cx.Track, 0}, {decide.AnswerDeadline, cx.Track, 1}, {cx.Minute, cx.Track, 0}, {cx.Minute, cx.Page, 1},
+	} {
+		in.Scope.Now, in.Scope.Event.Type = noon+again.after, again.event
+		if d.Refresh(in, &out); len(out.Withdraw) != again.want {
+			t.Errorf("%v later, withdrew %q again", again.after, out.Withdraw)
+		}
 	}
 }

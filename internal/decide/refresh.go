@@ -17,6 +17,8 @@ import (
 //   - A live action whose words have changed is sent again, as an update of the
 //     same decision.
 //   - A page view empties the screen: live actions are sent again, others end.
+//   - What was withdrawn a moment ago is withdrawn again, and with a page view
+//     what was withdrawn in the last day, in case an answer was lost.
 //   - What was decided but not reported as seen, should have arrived by now and
 //     still applies, is carried by this answer.
 func (d *Decider) Refresh(in *Input, out *Result) {
@@ -27,11 +29,40 @@ func (d *Decider) Refresh(in *Input, out *Result) {
 	}
 	ledger := in.Scope.Customer.Ledger
 	for i := range ledger {
-		if l := &ledger[i]; l.Channel == cx.Web && mayBeSeen(l, in.Scope.Now) {
+		switch l := &ledger[i]; {
+		case l.Channel != cx.Web:
+		case mayBeSeen(l, in.Scope.Now):
 			d.refresh(in, out, l)
+		case mayHaveStayed(in, l):
+			out.Withdraw = append(out.Withdraw, nameOf(l))
 		}
 	}
 }
+
+// mayHaveStayed reports whether l was withdrawn by an answer that may have been
+// lost: in the last seconds, or in the last day when a page view asks what belongs
+// on the page. Where something else has come since, that has replaced it.
+func mayHaveStayed(in *Input, l *cx.Attention) bool {
+	if l.State != cx.Withdrawn || occupied(in, l) {
+		return false
+	}
+	now, since := in.Scope.Now, l.EndedAt+AnswerDeadline
+	return now >= since && (now < since+Reservation || isPage(in.Scope.Event) && now < since+cx.Day)
+}
+
+// occupied reports whether something is on screen where l was.
+func occupied(in *Input, l *cx.Attention) bool {
+	c := in.Scope.Customer
+	for i := range c.Ledger {
+		if o := &c.Ledger[i]; o.Place == l.Place && o.Channel == l.Channel && onScreen(o, c, in.Scope.Now) {
+			return true
+		}
+	}
+	return false
+}
+
+// nameOf names what a line put on the screen, as clients know it.
+func nameOf(l *cx.Attention) string { return l.Decision.String() + "/" + l.Action }
 
 // mayBeSeen is onScreen, but also true of what an earlier session left there.
 func mayBeSeen(l *cx.Attention, now cx.Instant) bool {
@@ -44,7 +75,7 @@ func (d *Decider) refresh(in *Input, out *Result, l *cx.Attention) {
 	a := in.Offer.Action(l.Action)
 	switch {
 	case a == nil || !consents(in, a) || a.Live && !d.stillApplies(in, a, l):
-		out.Withdraw = append(out.Withdraw, l.Decision.String()+"/"+l.Action)
+		out.Withdraw = append(out.Withdraw, nameOf(l))
 		end(l, cx.Withdrawn, now)
 	case a.Live && d.reworded(in, a, l):
 		d.update(in, out, a, l)
@@ -53,7 +84,7 @@ func (d *Decider) refresh(in *Input, out *Result, l *cx.Attention) {
 	case l.State == cx.Shown && page:
 		l.EndedAt, l.Content = now, nil
 	case l.State == cx.Reserved && now >= l.At+AnswerDeadline && (a.Live || d.stillApplies(in, a, l)):
-		out.Updates = append(out.Updates, treatment(l, l.Content))
+		out.Updates = append(out.Updates, repeated(l, now))
 	}
 }
 
@@ -84,13 +115,19 @@ func (d *Decider) reworded(in *Input, a *Action, l *cx.Attention) bool {
 	return !bytes.Equal(l.Content, d.write(l.Decision, a, languageOn(in, l.Content), false))
 }
 
-// update sends a line's words again in their present form.
+// update sends a line's words again in their present form. Only what was
+// reported as seen is called an update, because a client does not report the
+// exposure of an update.
 func (d *Decider) update(in *Input, out *Result, a *Action, l *cx.Attention) {
 	if g, _ := d.lacks(in, a); g != cx.Passed {
 		return
 	}
 	lang := languageOn(in, l.Content)
 	l.Content = bytes.Clone(d.write(l.Decision, a, lang, false))
+	if l.State == cx.Reserved {
+		out.Updates = append(out.Updates, repeated(l, in.Scope.Now))
+		return
+	}
 	out.Updates = append(out.Updates, treatment(l, bytes.Clone(d.write(l.Decision, a, lang, true))))
 }
 
@@ -99,10 +136,22 @@ func (d *Decider) update(in *Input, out *Result, a *Action, l *cx.Attention) {
 func Repeat(dst []cx.Treatment, c *cx.Customer, message uint64, now cx.Instant) []cx.Treatment {
 	for i := range c.Ledger {
 		if l := &c.Ledger[i]; message != 0 && l.Message == message && l.Content != nil && onScreen(l, c, now) {
-			dst = append(dst, treatment(l, l.Content))
+			dst = append(dst, repeated(l, now))
 		}
 	}
 	return dst
+}
+
+// repeated says a line's words once more; what is only reserved keeps the end it
+// had, so that nobody shows it after it was released.
+func repeated(l *cx.Attention, now cx.Instant) cx.Treatment {
+	i := bytes.LastIndex(l.Content, expiry)
+	if l.State != cx.Reserved || i < 0 {
+		return treatment(l, l.Content)
+	}
+	left := int64((l.Until - now) / cx.Second)
+	content := append(make([]byte, 0, len(l.Content)+1), l.Content[:i]...)
+	return treatment(l, appendExpiry(content, left))
 }
 
 func treatment(l *cx.Attention, content []byte) cx.Treatment {
