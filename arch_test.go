@@ -43,6 +43,7 @@ warehouse/duckdb        : cx access pipeline fault nice | github.com/duckdb/duck
 warehouse/warehousetest : cx pipeline
 api                     : cx access collect pipeline | github.com/danielgtaylor/huma github.com/prometheus/client_golang
 console                 :
+static                  :
 bench                   : cx collect profile rule segment decide learn definition | golang.org/x/sync golang.org/x/sys
 app                     : *
 cli                     : * | github.com/alecthomas/kong
