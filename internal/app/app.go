@@ -222,11 +222,6 @@ func (a *App) Serve(ctx context.Context) error {
 	for _, f := range a.background {
 		a.running.Go(func() { f(background) })
 	}
-	go func() {
-		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
-			failed <- fmt.Errorf("serve: %w", err)
-		}
-	}()
 	if a.hooks.Demo {
 		if err := a.prepareDemo(ctx); err != nil {
 			stopMachine()
@@ -234,6 +229,11 @@ func (a *App) Serve(ctx context.Context) error {
 			return fmt.Errorf("prepare the demo: %w", err)
 		}
 	}
+	go func() {
+		if err := a.server.Serve(a.listener); !errors.Is(err, http.ErrServerClosed) {
+			failed <- fmt.Errorf("serve: %w", err)
+		}
+	}()
 	if a.hooks.Ready != nil {
 		a.hooks.Ready(a)
 	}

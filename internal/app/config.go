@@ -70,6 +70,9 @@ func LoadConfig(file string, environ []string, flags map[string]string) (Config,
 	}
 	for _, kv := range environ {
 		name, value, _ := strings.Cut(kv, "=")
+		if value == "" {
+			continue // as good as not set
+		}
 		if key, ok := known[name]; ok {
 			set[key] = setting{value, "environment variable " + name}
 		} else if strings.HasPrefix(name, "KIKUBARI_") && !slices.Contains(notConfig, name) {

@@ -73,14 +73,37 @@ func newMeter(reg *prometheus.Registry, s *pipeline.Shard) *meter {
 			Name: "kikubari_stage_seconds_total", Help: "Time spent in a stage; log is waiting for durability, summed over requests.", ConstLabels: prometheus.Labels{"stage": name},
 		}, func() float64 { return spent().Seconds() }))
 	}
-	counter := func(name, help string, n *atomic.Uint64) {
-		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, func() float64 { return float64(n.Load()) }))
-	}
-	counter("kikubari_folded_total", "Events folded into customers.", &s.Stages.Events)
-	counter("kikubari_duplicates_total", "Messages received again.", &s.Stages.Duplicates)
-	counter("kikubari_decisions_total", "Decisions made.", &s.Stages.Decisions)
-	counter("kikubari_treatments_total", "Treatments that won a place.", &s.Stages.Treatments)
+	reg.MustRegister(machineCounts{s})
 	return m
+}
+
+// machineCounts are the machine's counters by workspace.
+type machineCounts struct{ shard *pipeline.Shard }
+
+var (
+	byWorkspace     = []string{"workspace"}
+	foldedTotal     = prometheus.NewDesc("kikubari_folded_total", "Events folded into customers.", byWorkspace, nil)
+	duplicatesTotal = prometheus.NewDesc("kikubari_duplicates_total", "Messages received again.", byWorkspace, nil)
+	decisionsTotal  = prometheus.NewDesc("kikubari_decisions_total", "Decisions made.", byWorkspace, nil)
+	treatmentsTotal = prometheus.NewDesc("kikubari_treatments_total", "Treatments that won a place.", byWorkspace, nil)
+)
+
+// Describe makes machineCounts a prometheus.Collector.
+func (m machineCounts) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range [...]*prometheus.Desc{foldedTotal, duplicatesTotal, decisionsTotal, treatmentsTotal} {
+		out <- d
+	}
+}
+
+// Collect makes machineCounts a prometheus.Collector.
+func (m machineCounts) Collect(out chan<- prometheus.Metric) {
+	m.shard.Counts(func(w cx.Workspace, c *pipeline.Counts) {
+		for d, n := range map[*prometheus.Desc]*atomic.Uint64{
+			foldedTotal: &c.Events, duplicatesTotal: &c.Duplicates, decisionsTotal: &c.Decisions, treatmentsTotal: &c.Treatments,
+		} {
+			out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n.Load()), string(w))
+		}
+	})
 }
 
 // measure registers the gauges of how far the stages are.

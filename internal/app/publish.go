@@ -2,11 +2,11 @@ package app
 
 import (
 	"context"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"path"
 	"slices"
-	"strings"
 
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
@@ -63,7 +63,10 @@ type publisher struct{ *App }
 type problems []definition.Problem
 
 func (p problems) Error() string {
-	return "the definitions are not published: " + strings.Join(p.Details(), "; ")
+	if len(p) == 1 {
+		return "the definitions are not published, there is a problem"
+	}
+	return fmt.Sprintf("the definitions are not published, there are %d problems", len(p))
 }
 
 // Details gives one line for each problem: file, line and what to do.

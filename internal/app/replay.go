@@ -106,7 +106,8 @@ func machine(ctx context.Context, c Config, j *journal.Journal, path string, hou
 		return f, 0, err
 	}
 	f, err = s.Fingerprint(ctx, each)
-	return f, int(s.Stages.Events.Load()), err
+	s.Counts(func(_ cx.Workspace, c *pipeline.Counts) { events += int(c.Events.Load()) })
+	return f, events, err
 }
 
 // sink takes rows and keeps the decisions only.

@@ -22,11 +22,15 @@ func (w *worker) event(l *lane, o *order) {
 	c := &r.customer
 	w.fireOwn(l, r, o.at, now)
 
+	if c.Judged != w.ws.set.Sequence {
+		w.folder.Trim(w.ws.plan, c, now) // what an earlier set asked for and this one does not
+	}
+
 	// Who is it, and have we heard this before?
 	linked := profile.Link(c, own(o.links))
 	out := w.folder.Apply(w.ws.plan, c, ev, o.at, now, w)
 	if out.Duplicate {
-		w.shard.Stages.Duplicates.Add(1)
+		w.countsOf(c.Workspace).Duplicates.Add(1)
 		w.answerAgain(c, o)
 		return
 	}
@@ -42,7 +46,7 @@ func (w *worker) event(l *lane, o *order) {
 	w.sample.lap(&w.shard.Stages.Rules)
 
 	// What may be said, if anything?
-	w.result.Updates, w.result.Withdraw = w.result.Updates[:0], w.result.Withdraw[:0]
+	w.result.Reset()
 	decided := false
 	if !out.Late && !out.Flooding && c.Flags&cx.Robot == 0 {
 		decided = w.decide(c, o.at, ev, entered)
@@ -55,7 +59,7 @@ func (w *worker) event(l *lane, o *order) {
 	w.feed.Events = append(w.feed.Events, EventRow{
 		Position: o.at, At: now, Customer: c.ID, Session: c.Session.Number, Late: out.Late, Event: *ev,
 	})
-	w.shard.Stages.Events.Add(1)
+	w.countsOf(c.Workspace).Events.Add(1)
 	w.answer(o)
 	w.tell(c, o, entered, decided)
 }
@@ -150,8 +154,8 @@ func (w *worker) decide(c *cx.Customer, at cx.Position, ev *cx.Event, entered []
 	if len(w.result.Lines) > 0 {
 		setTimer(c, cx.Timer{Due: w.result.Lines[0].Until, Kind: cx.TimerRelease, Ref: uint64(in.ID)})
 	}
-	w.shard.Stages.Decisions.Add(1)
-	w.shard.Stages.Treatments.Add(uint64(len(w.result.Lines)))
+	w.countsOf(c.Workspace).Decisions.Add(1)
+	w.countsOf(c.Workspace).Treatments.Add(uint64(len(w.result.Lines)))
 	return true
 }
 

@@ -90,6 +90,7 @@ type Shard struct {
 	cutNumber uint64
 	lastCut   time.Time
 
+	counts       sync.Map // cx.Workspace -> *Counts
 	names        atomic.Pointer[map[cx.Workspace]cx.Workspace]
 	published    atomic.Pointer[shared] // the state of the last tick, for readers outside
 	applied      atomic.Uint64          // position of the last entry handed to the lanes
@@ -144,7 +145,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	}
 	s.due = make([]atomic.Int64, opts.Workers)
 	for i := range opts.Workers {
-		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), page: new(page), epoch: 1}
+		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), page: new(page), epoch: 1, counts: map[cx.Workspace]*Counts{}}
 		for l := i; l < cx.Lanes; l += opts.Workers {
 			w.lanes = append(w.lanes, s.lanes[l])
 		}

@@ -3,6 +3,8 @@ package pipeline
 import (
 	"sync/atomic"
 	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 // Stage is how much time one stage has taken since the start.
@@ -24,11 +26,32 @@ func (s *Stage) Spent() time.Duration { return time.Duration(s.spent.Load()) }
 // of their writers.
 type Stages struct {
 	Resolve, Fold, Rules, Decide, Checkpoint, Warehouse Stage
+}
 
+// Counts says what happened in one workspace since the start.
+type Counts struct {
 	Events     atomic.Uint64 // folded, without duplicates
 	Duplicates atomic.Uint64
 	Decisions  atomic.Uint64
-	Treatments atomic.Uint64
+	Treatments atomic.Uint64 // that won a place
+}
+
+// Counts calls found with the counts of every workspace that had an event.
+func (s *Shard) Counts(found func(cx.Workspace, *Counts)) {
+	s.counts.Range(func(name, counts any) bool {
+		found(name.(cx.Workspace), counts.(*Counts))
+		return true
+	})
+}
+
+// countsOf returns the counts of a workspace, whose name is interned.
+func (w *worker) countsOf(name cx.Workspace) *Counts {
+	if c := w.counts[name]; c != nil {
+		return c
+	}
+	c, _ := w.shard.counts.LoadOrStore(name, new(Counts))
+	w.counts[name] = c.(*Counts)
+	return w.counts[name]
 }
 
 const sampleEvery = 64

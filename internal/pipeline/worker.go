@@ -61,6 +61,7 @@ type worker struct {
 
 	missing []cx.CustomerID
 	sample  sampler
+	counts  map[cx.Workspace]*Counts
 }
 
 // batch is what one journal record, or one tick, asks of one worker.

@@ -1,0 +1,205 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestMain lets the scripts run this very program under the name kikubari.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"kikubari": main})
+}
+
+// TestScripts runs the whole-program stories in testdata/script. Besides the
+// usual commands they know
+//
+//	server start DIR [ARG...]   start "kikubari serve", wait until it is ready, set KIKUBARI_SERVER and,
+//	                            at the first start, KIKUBARI_KEY
+//	server stop | server kill   end it gently, or as a crash would
+//	post PATH FILE [KEY]        POST the file and print status and body
+//	get PATH [KEY]              the same with GET
+//	capture NAME REGEXP         set NAME to the first group of REGEXP in the last output
+//	until SECONDS REGEXP CMD... repeat CMD until its output matches
+func TestScripts(t *testing.T) {
+	if testing.Short() {
+		t.Skip("whole-program stories are not short")
+	}
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(e *testscript.Env) error {
+			e.Values["world"] = &world{}
+			e.Defer(func() { e.Values["world"].(*world).end(syscall.SIGKILL) })
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"server": serverCmd, "post": httpCmd(http.MethodPost), "get": httpCmd(http.MethodGet),
+			"capture": captureCmd, "until": untilCmd,
+		},
+	})
+}
+
+// world is what one script has running and has seen.
+type world struct {
+	server *exec.Cmd
+	ended  chan struct{}
+	last   string // output of the last post, get or until
+}
+
+func (w *world) end(sig os.Signal) bool {
+	if w.server == nil {
+		return false
+	}
+	_ = w.server.Process.Signal(sig)
+	select {
+	case <-w.ended:
+	case <-time.After(30 * time.Second):
+		_ = w.server.Process.Kill()
+		return false
+	}
+	w.server = nil
+	return true
+}
+
+var (
+	saysServes = regexp.MustCompile(`serves on (http://\S+)`)
+	saysAdmin  = regexp.MustCompile(`ck_admin_[0-9a-z]+`)
+)
+
+func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
+	w := ts.Value("world").(*world)
+	switch args[0] {
+	case "stop":
+		if !w.end(syscall.SIGTERM) {
+			ts.Fatalf("the server does not stop")
+		}
+	case "kill":
+		w.end(syscall.SIGKILL)
+	case "start":
+		program, err := os.Executable()
+		ts.Check(err)
+		w.server = exec.Command(program, append([]string{"serve", "--data", ts.MkAbs(args[1]), "--listen", "127.0.0.1:0"}, args[2:]...)...)
+		w.server.Args[0] = "kikubari"
+		w.server.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=kikubari")
+		var log bytes.Buffer
+		w.server.Stderr = &log
+		out, err := w.server.StdoutPipe()
+		ts.Check(err)
+		ts.Check(w.server.Start())
+		w.ended = make(chan struct{})
+		lines := make(chan string, 100)
+		go func() {
+			for s := bufio.NewScanner(out); s.Scan(); {
+				lines <- s.Text()
+			}
+			_ = w.server.Wait()
+			close(w.ended)
+		}()
+		for timeout := time.After(60 * time.Second); ; {
+			select {
+			case line := <-lines:
+				if key := saysAdmin.FindString(line); key != "" {
+					ts.Setenv("KIKUBARI_KEY", key)
+				}
+				if m := saysServes.FindStringSubmatch(line); m != nil {
+					ts.Setenv("KIKUBARI_SERVER", m[1])
+					untilCmd(ts, false, []string{"30", `"ready":true`, "get", "/readyz"})
+					return
+				}
+			case <-w.ended:
+				ts.Fatalf("the server ended: %s", log.String())
+			case <-timeout:
+				ts.Fatalf("the server does not start: %s", log.String())
+			}
+		}
+	default:
+		ts.Fatalf("usage: server start|stop|kill")
+	}
+}
+
+func httpCmd(method string) func(*testscript.TestScript, bool, []string) {
+	return func(ts *testscript.TestScript, _ bool, args []string) {
+		text, err := request(ts, method, args)
+		ts.Check(err)
+		ts.Value("world").(*world).last = text
+		fmt.Fprint(ts.Stdout(), text)
+	}
+}
+
+// request sends one request and returns status and body.
+func request(ts *testscript.TestScript, method string, args []string) (string, error) {
+	var body io.Reader
+	path, args := args[0], args[1:]
+	if method == http.MethodPost {
+		body, args = strings.NewReader(ts.ReadFile(args[0])), args[1:]
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, method, ts.Getenv("KIKUBARI_SERVER")+path, body)
+	if err != nil {
+		return "", err
+	}
+	if len(args) > 0 {
+		req.SetBasicAuth(args[0], "")
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
+		req.Header.Set("Idempotency-Key", fmt.Sprint(time.Now().UnixNano()))
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	return fmt.Sprintf("%d\n%s\n", res.StatusCode, bytes.TrimSpace(b)), err
+}
+
+func captureCmd(ts *testscript.TestScript, _ bool, args []string) {
+	m := regexp.MustCompile(args[1]).FindStringSubmatch(ts.Value("world").(*world).last + ts.ReadFile("stdout"))
+	if m == nil {
+		ts.Fatalf("no %s in the output", args[1])
+	}
+	ts.Setenv(args[0], m[1])
+}
+
+func untilCmd(ts *testscript.TestScript, _ bool, args []string) {
+	patience, err := time.ParseDuration(args[0] + "s")
+	ts.Check(err)
+	want := regexp.MustCompile(args[1])
+	w := ts.Value("world").(*world)
+	for end := time.Now().Add(patience); ; {
+		switch args[2] {
+		case "get":
+			w.last, err = request(ts, http.MethodGet, args[3:])
+		case "exec":
+			if err = ts.Exec(args[3], args[4:]...); err == nil {
+				w.last = ts.ReadFile("stdout")
+			}
+		default:
+			ts.Fatalf("until can repeat get and exec")
+		}
+		if err == nil && want.MatchString(w.last) {
+			fmt.Fprint(ts.Stdout(), w.last)
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("no %s within %v: %v\n%s", want, patience, err, w.last)
+		}
+		tick := time.NewTimer(100 * time.Millisecond)
+		<-tick.C
+	}
+}
