@@ -26,7 +26,7 @@ func serve(t *testing.T, o Options, method, path string, head map[string]string)
 	if err != nil {
 		t.Fatal(err)
 	}
-	r := httptest.NewRequest(method, path, nil)
+	r := httptest.NewRequestWithContext(t.Context(), method, path, nil)
 	for k, v := range head {
 		r.Header.Set(k, v)
 	}

@@ -45,7 +45,7 @@ func TestBrowser(t *testing.T) {
 // needBrowser lets the project's own script install Chromium where it may.
 func needBrowser(t *testing.T) {
 	t.Helper()
-	if out, err := exec.Command("../../scripts/setup.sh").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "../../scripts/setup.sh").CombinedOutput(); err != nil {
 		t.Skipf("no Chromium and it cannot be installed here:\n%s", out)
 	}
 }
@@ -59,7 +59,7 @@ func needModules(t *testing.T) {
 	if err == nil && lockErr == nil && !done.ModTime().Before(lock.ModTime()) {
 		return
 	}
-	if out, err := exec.Command("npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund").CombinedOutput(); err != nil {
 		t.Fatalf("npm ci: %v\n%s", err, out)
 	}
 	now := time.Now()
@@ -77,7 +77,7 @@ func needSDK(t *testing.T) {
 func build(t *testing.T) string {
 	t.Helper()
 	program := filepath.Join(t.TempDir(), "kikubari")
-	cmd := exec.Command("go", "build", "-o", program, ".")
+	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".")
 	cmd.Dir = "../.."
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("go build: %v\n%s", err, out)
@@ -102,7 +102,7 @@ var addresses = regexp.MustCompile(`(http://\S+)/status#key=(\S+)`)
 func start(t *testing.T, path string) *program {
 	t.Helper()
 	p := &program{said: &output{}, done: make(chan error, 1)}
-	p.cmd = exec.Command(path, "demo", "--data", t.TempDir(), "--listen", "127.0.0.1:0")
+	p.cmd = exec.CommandContext(context.WithoutCancel(t.Context()), path, "demo", "--data", t.TempDir(), "--listen", "127.0.0.1:0")
 	p.cmd.Stderr = p.said
 	stdout, err := p.cmd.StdoutPipe()
 	if err != nil {
@@ -139,6 +139,7 @@ func (p *program) listen(stdout io.Reader, found chan<- []string) {
 
 // run runs one file of tests and shows what it printed when one failed.
 func (p *program) run(t *testing.T, file string) {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), fileLimit)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "node", "--test", "--test-reporter=spec", file)
