@@ -8,6 +8,9 @@ import (
 	"time"
 )
 
+// metricDecisions counts decisions, whether anything was said or not.
+const metricDecisions = "kikubari_decisions_total"
+
 // reading is what the server and this program had used at one moment.
 type reading struct {
 	at      time.Time
@@ -47,6 +50,7 @@ func (r *Result) measure(ctx context.Context, o Options, t *target) error {
 		r.costs(from.server, to.server, sum.measured, to.at.Sub(from.at))
 		r.share(stages(from.metrics, to.metrics), sum.measured)
 		if sum.measured > 0 {
+			r.DecisionShare = round((to.metrics[metricDecisions] - from.metrics[metricDecisions]) / float64(sum.measured))
 			r.GenCPU = round(float64((to.own.cpu - from.own.cpu).Microseconds()) / float64(sum.measured))
 		}
 	}

@@ -42,15 +42,16 @@ type Result struct {
 	Decided   uint64 `json:"decided,omitempty"`   // answers that carried an action
 	Late      uint64 `json:"late,omitempty"`      // answers that missed the decision's deadline
 
-	CPUPerEvent float64            `json:"server_cpu_us_per_event"` // user and system time of the server
-	Cores       float64            `json:"server_cores,omitempty"`
-	RSS         float64            `json:"server_rss_mb"`
-	Peak        float64            `json:"server_peak_rss_mb,omitempty"`
-	Stages      map[string]float64 `json:"stages,omitempty"`       // share of the stages' working time, 0 to 1
-	StageMicros map[string]float64 `json:"stage_us,omitempty"`     // the same in microseconds an event
-	CatchUp     float64            `json:"catch_up_s,omitempty"`   // after the load, until all was in the warehouse
-	GenCPU      float64            `json:"generator_us,omitempty"` // CPU of this program an event
-	GenLate99   float64            `json:"generator_late_p99_ms,omitempty"`
+	DecisionShare float64            `json:"decisions_per_event,omitempty"` // how many events led to a decision
+	CPUPerEvent   float64            `json:"server_cpu_us_per_event"`       // user and system time of the server
+	Cores         float64            `json:"server_cores,omitempty"`
+	RSS           float64            `json:"server_rss_mb"`
+	Peak          float64            `json:"server_peak_rss_mb,omitempty"`
+	Stages        map[string]float64 `json:"stages,omitempty"`       // share of the stages' working time, 0 to 1
+	StageMicros   map[string]float64 `json:"stage_us,omitempty"`     // the same in microseconds an event
+	CatchUp       float64            `json:"catch_up_s,omitempty"`   // after the load, until all was in the warehouse
+	GenCPU        float64            `json:"generator_us,omitempty"` // CPU of this program an event
+	GenLate99     float64            `json:"generator_late_p99_ms,omitempty"`
 
 	Floor50  float64 `json:"floor_p50_ms,omitempty"`
 	Floor99  float64 `json:"floor_p99_ms,omitempty"`
@@ -65,8 +66,9 @@ type Result struct {
 	RebuildPerSecond float64  `json:"rebuild_events_per_second,omitempty"`
 	SegmentsPerEvent float64  `json:"segments_ns,omitempty"` // medians
 	DecisionPerEvent float64  `json:"decision_ns,omitempty"`
-	RulesPerEvent    float64  `json:"rules_ns,omitempty"`      // both, for an event after which nothing is said
-	SaidPerEvent     float64  `json:"rules_said_ns,omitempty"` // both, for one that is answered
+	RulesPerEvent    float64  `json:"rules_ns,omitempty"`      // both, for an event for which all actions are judged and nothing is said
+	SaidPerEvent     float64  `json:"rules_said_ns,omitempty"` // for one that is answered
+	IdlePerEvent     float64  `json:"rules_idle_ns,omitempty"` // for one that triggers no action
 	RulesAllocs      *float64 `json:"rules_allocs,omitempty"`  // nil when not measured
 }
 

@@ -51,8 +51,10 @@ func (r *Result) rules(ctx context.Context, customers int, d time.Duration) erro
 	r.DecisionPerEvent = middling(&l.decision, clock)
 	r.RulesPerEvent = middling(&l.silent, clock)
 	r.SaidPerEvent = middling(&l.said, clock)
-	r.EventsPerSecond = round(1e9 / r.RulesPerEvent)
-	r.Acked, r.Stored, r.Decided = l.silent.Count()+l.said.Count(), l.silent.Count()+l.said.Count(), l.said.Count()
+	r.IdlePerEvent = middling(&l.idle, clock)
+	r.EventsPerSecond = round(float64(time.Second) / max(float64(l.segments.Mean()+l.decision.Mean()), 1))
+	r.Acked, r.Stored, r.Decided = l.segments.Count(), l.segments.Count(), l.said.Count()
+	r.DecisionShare = round(float64(l.silent.Count()+l.said.Count()) / float64(r.Acked))
 
 	const rounds = 1000
 	runtime.GC()
@@ -88,7 +90,9 @@ type ruleLane struct {
 // spent is how long events took.
 type spent struct {
 	segments, decision Histogram // parts of all events
-	silent, said       Histogram // events after which nothing was said, and others
+	idle               Histogram // events that triggered no action
+	silent             Histogram // events for which all actions were judged and nothing was said
+	said               Histogram // events that were answered
 }
 
 func newRuleLane(customers int) (*ruleLane, error) {
@@ -158,10 +162,13 @@ func (l *ruleLane) judge(c *cx.Customer) {
 	end := time.Now()
 	l.segments.Record(halfway.Sub(began))
 	l.decision.Record(end.Sub(halfway))
-	if decided && len(l.result.Lines) > 0 {
-		l.said.Record(end.Sub(began))
-	} else {
+	switch {
+	case !decided:
+		l.idle.Record(end.Sub(began))
+	case len(l.result.Lines) == 0:
 		l.silent.Record(end.Sub(began))
+	default:
+		l.said.Record(end.Sub(began))
 	}
 }
 

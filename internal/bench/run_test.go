@@ -29,6 +29,9 @@ func TestRulesMode(t *testing.T) {
 	if r.SegmentsPerEvent <= 0 || r.DecisionPerEvent <= 0 || r.Acked == 0 || r.Decided == 0 || r.Decided == r.Acked {
 		t.Errorf("%+v", r)
 	}
+	if r.RulesPerEvent <= 0 || r.SaidPerEvent <= 0 || r.IdlePerEvent <= 0 || r.DecisionShare < 0.02 || r.DecisionShare > 0.6 {
+		t.Errorf("shares and medians: %+v", r)
+	}
 	if r.RulesAllocs == nil || *r.RulesAllocs > 0.5 {
 		t.Errorf("silence allocates: %v", r.RulesAllocs)
 	}

@@ -70,8 +70,19 @@ caps:
 	return b.String()
 }
 
-// triggers of the actions: most listen to what happens most.
-var triggers = [...]string{"Product Viewed", "Product Added", "Page Viewed", "Product Viewed", "Cart Viewed"}
+// triggers of the actions, %d is a level from 1 to 4. Together they make a
+// decision of about one event in five, and each decision judges all actions.
+var triggers = [...]string{
+	`event: Product Viewed
+    when: count("Product Viewed", "session") == %d * 2`,
+	`event: Product Added
+    when: count("Product Added", "session") <= %d * 2`,
+	`segment: segment-%03d`,
+	`event: Cart Viewed
+    when: cart >= %d * 500`,
+	`event: Page Viewed
+    when: session.events == %d`,
+}
 
 func action(i int) string {
 	level := i/5 + 1
@@ -92,7 +103,7 @@ group: group-%d
 place: %s
 live: %t
 trigger:
-  - event: %s
+  - %s
 applicable: '%s'
 caps:
   session: 1
@@ -107,5 +118,5 @@ copy:
     text: "カートは{{ cart }}です（%d）"
   en:
     text: "Your cart is {{ cart }} (%d)"
-`, i, i%4, place, i%5 == 1, triggers[i%5], fmt.Sprintf(applicable, level), 1+i, i, i)
+`, i, i%4, place, i%5 == 1, fmt.Sprintf(triggers[i%5], level), fmt.Sprintf(applicable, level), 1+i, i, i)
 }
