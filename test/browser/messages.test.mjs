@@ -101,6 +101,20 @@ test('the close button has a name, Escape works inside, focus goes back', async 
   calm()
 })
 
+test('an answer that was on its way does not bring back what was closed', async () => {
+  const { page, say } = await visit()
+  await say({ actions: [bar] })
+  await page.getByRole('button', { name: 'Close' }).click()
+  const again = { actions: [bar, { ...bar, decision: 'd_0000000000009', place: 'bottom-bar', content: { text: 'Below' } }] }
+  await say(again)
+  await message(page, 'bottom-bar').waitFor()
+  assert.equal(await message(page, 'top-bar').count(), 0)
+  await page.reload()
+  await say(again)
+  await message(page, 'bottom-bar').waitFor()
+  assert.equal(await message(page, 'top-bar').count(), 0)
+})
+
 test('one message a place: the next one takes it', async () => {
   const { page, say } = await visit()
   await say({ actions: [bar, { ...bar, decision: 'd_0000000000009', place: 'bottom-bar', content: { text: 'Below' } }] })

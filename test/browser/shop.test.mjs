@@ -59,8 +59,10 @@ for (const [language, say] of Object.entries(texts)) {
 
 test('the bar changes its words when the cart does, as the same message', async () => {
   const { page, calm } = await visit('en-US')
+  const seen = answerTo(page, 'Message Shown')
   const first = await act(page, 'add-cotton-socks', 'Product Added')
   await message(page, 'top-bar').getByText('¥4,000 more').waitFor()
+  await seen
   const second = await act(page, 'add-tenugui', 'Product Added')
   await message(page, 'top-bar').getByText('¥2,800 more').waitFor()
   assert.equal(second.actions[0].update, true)

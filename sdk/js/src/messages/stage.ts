@@ -38,6 +38,7 @@ interface Kept {
 }
 
 const shelf = 'cx_stage'
+const finished = 'cx_closed'
 const visit = 30 * 60_000 // ms that a live message outlives the last page that showed it
 
 /**
@@ -46,6 +47,8 @@ const visit = 30 * 60_000 // ms that a live message outlives the last page that 
  */
 export class Stage {
   private shown = new Map<string, Shown>()
+  /** What the visitor is done with: an answer that was on its way must not bring it back. */
+  private done = recallJSON<string[]>(finished) ?? []
 
   constructor(private report: Report) {
     addEventListener('storage', (e) => e.key === shelf && this.reconcile())
@@ -72,6 +75,7 @@ export class Stage {
 
   private enter(action: Action): void {
     const on = this.shown.get(action.place)
+    if (this.done.includes(nameOf(action))) return
     if (action.update && on && nameOf(on.action) !== nameOf(action)) return
     this.place(action, on?.seen && nameOf(on.action) === nameOf(action))
     this.remember()
@@ -94,10 +98,10 @@ export class Stage {
     const acts: Acts = {
       click: () => this.report('Message Clicked', s.action),
       dismiss: () => {
-        this.leave(s)
+        this.finish(s)
         this.report('Message Dismissed', s.action)
       },
-      close: () => this.leave(s),
+      close: () => this.finish(s),
     }
     s.view = action.layout === 'modal' ? new Card(action.place, acts) : new Bar(action.place, acts)
     s.view.show(action)
@@ -109,6 +113,12 @@ export class Stage {
     s.seen = true
     this.remember()
     this.report('Message Shown', s.action)
+  }
+
+  private finish(s: Shown): void {
+    this.done = [...this.done.slice(-19), nameOf(s.action)]
+    keep(finished, JSON.stringify(this.done))
+    this.leave(s)
   }
 
   private leave(s: Shown): void {
