@@ -29,7 +29,8 @@ segment             pure: cx rule
 learn               pure: cx
 template            pure: cx
 decide              pure: cx rule segment learn template
-definition          pure: cx rule segment decide template | github.com/goccy/go-yaml
+zone                pure:
+definition          pure: cx rule segment decide template zone | github.com/goccy/go-yaml
 
 fault                   :
 nice                    :
@@ -53,7 +54,7 @@ cli                     : * | github.com/alecthomas/kong
 
 // impure are the packages of the standard library that a pure package may not
 // import.
-var impure = []string{"database/sql", "embed", "io/ioutil", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os", "os/exec", "os/signal", "syscall", "crypto/rand"}
+var impure = []string{"database/sql", "io/ioutil", "log", "log/slog", "math/rand", "math/rand/v2", "net", "net/http", "os", "os/exec", "os/signal", "syscall", "crypto/rand"}
 
 // clock are the functions of package time that read the clock or wait for it.
 var clock = []string{"Now", "Since", "Until", "Sleep", "After", "AfterFunc", "NewTimer", "NewTicker", "Tick"}

@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-	_ "time/tzdata" // calendars must not depend on the machine's zone files
 
 	"github.com/kikubari/kikubari/internal/cli"
 )

@@ -6,10 +6,10 @@ import (
 	"sort"
 	"strings"
 	"time"
-	_ "time/tzdata" // the same zones on every machine
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/template"
+	"github.com/kikubari/kikubari/internal/zone"
 )
 
 // workspaceSpec is the form of a workspace document.
@@ -42,12 +42,12 @@ func readZone(f *form) *time.Location {
 	if !p.given() {
 		return time.UTC
 	}
-	zone, err := time.LoadLocation(p.text)
-	if err != nil || p.text == "Local" {
-		f.on(p.at, "there is no time zone %q; %s", p.text, hint)
+	location, err := zone.Load(p.text)
+	if err != nil {
+		f.on(p.at, "%v; %s", err, hint)
 		return time.UTC
 	}
-	return zone
+	return location
 }
 
 var currencyCode = regexp.MustCompile(`^[A-Z]{3}$`)
