@@ -179,6 +179,17 @@ func parseMetrics(r io.Reader) (map[string]float64, error) {
 	return out, lines.Err()
 }
 
+// sum adds up a metric over all its labels.
+func sum(metrics map[string]float64, name string) float64 {
+	n := metrics[name]
+	for key, v := range metrics {
+		if strings.HasPrefix(key, name+"{") {
+			n += v // counts are whole numbers: the order does not matter
+		}
+	}
+	return n
+}
+
 // stageSeconds is the counter of the work of each stage; the label says which.
 const stageSeconds = "kikubari_stage_seconds_total"
 

@@ -12,12 +12,13 @@ func TestMetricsAreRead(t *testing.T) {
 kikubari_stage_seconds_total{stage="fold"} 1.5
 kikubari_stage_seconds_total{shard="0",stage="log"} 0.25
 kikubari_stage_seconds_total{shard="1",stage="log"} 0.25
-kikubari_folded_total 12000
+kikubari_folded_total{workspace="a"} 12000
+kikubari_folded_total{workspace="b"} 3
 go_memstats_heap_alloc_bytes 5.4e+06
 go_goroutines 45
 `
 	m, err := parseMetrics(strings.NewReader(text))
-	if err != nil || len(m) != 5 || m["kikubari_folded_total"] != 12000 || m["go_memstats_heap_alloc_bytes"] != 5.4e6 {
+	if err != nil || len(m) != 6 || sum(m, "kikubari_folded_total") != 12003 || m["go_memstats_heap_alloc_bytes"] != 5.4e6 {
 		t.Fatalf("%v (%v)", m, err)
 	}
 	before := map[string]float64{`kikubari_stage_seconds_total{stage="fold"}`: 0.5}

@@ -40,18 +40,18 @@ func (r *Result) measure(ctx context.Context, o Options, t *target) error {
 	if err != nil {
 		return err
 	}
-	sum, readings, err := r.loadOnce(ctx, o, t)
-	if sum == nil {
+	saw, readings, err := r.loadOnce(ctx, o, t)
+	if saw == nil {
 		return err
 	}
-	r.load(sum, o.Duration)
+	r.load(saw, o.Duration)
 	if len(readings) == 2 {
 		from, to := readings[0], readings[1]
-		r.costs(from.server, to.server, sum.measured, to.at.Sub(from.at))
-		r.share(stages(from.metrics, to.metrics), sum.measured)
-		if sum.measured > 0 {
-			r.DecisionShare = round((to.metrics[metricDecisions] - from.metrics[metricDecisions]) / float64(sum.measured))
-			r.GenCPU = round(float64((to.own.cpu - from.own.cpu).Microseconds()) / float64(sum.measured))
+		r.costs(from.server, to.server, saw.measured, to.at.Sub(from.at))
+		r.share(stages(from.metrics, to.metrics), saw.measured)
+		if saw.measured > 0 {
+			r.DecisionShare = round((sum(to.metrics, metricDecisions) - sum(from.metrics, metricDecisions)) / float64(saw.measured))
+			r.GenCPU = round(float64((to.own.cpu - from.own.cpu).Microseconds()) / float64(saw.measured))
 		}
 	}
 	return errors.Join(err, r.verify(ctx, t, before))

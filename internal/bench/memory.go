@@ -26,7 +26,7 @@ func (r *Result) memory(ctx context.Context, o Options, t *target) error {
 	if err != nil {
 		return err
 	}
-	sum, err := r.fill(ctx, o, t)
+	saw, err := r.fill(ctx, o, t)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func (r *Result) memory(ctx context.Context, o Options, t *target) error {
 	if readErr != nil {
 		return errors.Join(err, readErr)
 	}
-	r.costs(empty.server, full.server, sum.acked, full.at.Sub(empty.at))
+	r.costs(empty.server, full.server, saw.acked, full.at.Sub(empty.at))
 	r.BytesPerCustomer = round(float64(full.server.rss-empty.server.rss) / float64(o.Customers))
 	return err
 }
@@ -77,7 +77,7 @@ func (r *Result) fill(ctx context.Context, o Options, t *target) (*tally, error)
 	}
 	from := time.Now()
 	err = fill(ctx, senders, perSender/o.Batch)
-	sum := total(senders)
-	r.load(sum, time.Since(from))
-	return sum, err
+	saw := total(senders)
+	r.load(saw, time.Since(from))
+	return saw, err
 }

@@ -82,8 +82,8 @@ func (r *Result) replayed(ctx context.Context, t *target) error {
 	if err != nil {
 		return err
 	}
-	r.Replayed = uint64(m[metricFolded])
-	r.ReplayPerSecond = round(m[metricFolded] / r.ReadySeconds)
+	r.Replayed = uint64(sum(m, metricFolded))
+	r.ReplayPerSecond = round(float64(r.Replayed) / r.ReadySeconds)
 	return nil
 }
 

@@ -165,9 +165,9 @@ func disconnect(senders []*sender) {
 }
 
 func total(senders []*sender) *tally {
-	sum := &tally{}
+	all := &tally{}
 	for _, s := range senders {
-		sum.add(&s.tally)
+		all.add(&s.tally)
 	}
-	return sum
+	return all
 }
