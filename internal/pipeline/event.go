@@ -13,7 +13,7 @@ import (
 // customer, the event is folded in, segments are looked at again, what may be
 // said is decided, and whoever waits is answered.
 func (w *worker) event(l *lane, o *order) {
-	ev, now := &o.event, w.scope.Now
+	ev, now := o.event, w.scope.Now
 	w.sample.begin()
 	defer w.sample.end()
 	w.ws = w.state.workspace(ev.Workspace)
@@ -57,7 +57,7 @@ func (w *worker) event(l *lane, o *order) {
 	l.setAlarm(r)
 	w.resize(r)
 	w.feed.Events = append(w.feed.Events, EventRow{
-		Position: o.at, At: now, Customer: c.ID, Session: c.Session.Number, Late: out.Late, Event: *ev,
+		Position: o.at, At: now, Customer: c.ID, Session: c.Session.Number, Late: out.Late, Event: ev,
 	})
 	w.countsOf(c.Workspace).Events.Add(1)
 	w.answer(o)
@@ -78,7 +78,7 @@ func (w *worker) report(l *lane, c *cx.Customer, o *order) {
 	if o.event.Has(cx.Historical) {
 		return
 	}
-	fate, ok := decide.FateOf(&o.event, w.fieldsOf(&o.event))
+	fate, ok := decide.FateOf(o.event, w.fieldsOf(o.event))
 	if !ok {
 		return
 	}
@@ -185,7 +185,7 @@ func (w *worker) answerAgain(c *cx.Customer, o *order) {
 	if o.waiter == nil {
 		return
 	}
-	o.waiter.Answer(o.index, Answer{Position: o.at, Treatments: decide.Repeat(nil, c, profile.Message(&o.event), w.scope.Now)})
+	o.waiter.Answer(o.index, Answer{Position: o.at, Treatments: decide.Repeat(nil, c, profile.Message(o.event), w.scope.Now)})
 }
 
 // moved writes the rows of segments entered and left.

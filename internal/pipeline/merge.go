@@ -38,8 +38,8 @@ func (w *worker) give(l *lane, o *order) {
 func (w *worker) merge(l *lane, o *order) {
 	hand := <-o.hand.loser
 	loser := hand.customer
-	w.ws = w.state.workspace(o.event.Workspace)
-	r := w.customer(l, o.customer, o.event.Workspace)
+	w.ws = w.state.workspace(o.about)
+	r := w.customer(l, o.customer, o.about)
 	w.touch(r)
 	c := &r.customer
 	w.fireOwn(l, r, o.at, w.scope.Now)

@@ -112,7 +112,7 @@ type EventRow struct {
 	Customer cx.CustomerID
 	Session  uint32 // number of the customer's session, 0 for none
 	Late     bool
-	Event    cx.Event // aliases the journal record, which stays alive with it
+	Event    *cx.Event // aliases the journal record, which stays alive with it
 }
 
 // DecisionRow is one decision with what is needed to explain it again.

@@ -51,7 +51,7 @@ func (s *shelf) Append(_ context.Context, b *pipeline.Batch) error {
 			return cx.E(cx.Conflict, "append", "the event at "+at.String()+" comes twice")
 		}
 		s.seen[at] = true
-		b.Events[i].Event = *b.Events[i].Event.Clone()
+		b.Events[i].Event = b.Events[i].Event.Clone()
 	}
 	s.batch.Events = append(s.batch.Events, b.Events...)
 	s.batch.Decisions = append(s.batch.Decisions, b.Decisions...)

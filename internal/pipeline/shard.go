@@ -287,6 +287,7 @@ func (s *Shard) record(r *journal.Record) error {
 	}
 	s.now = r.Time
 	s.askers.begin(r.Tags)
+	events := make([]cx.Event, 0, len(r.Entries)) // they live as long as the rows that show them
 	for i := range r.Entries {
 		at := cx.At(r.Sequence, i)
 		asker, index := s.askers.of(i)
@@ -296,9 +297,12 @@ func (s *Shard) record(r *journal.Record) error {
 		switch e := r.Entries[i]; e.Kind {
 		case cx.EntryEvent:
 			waiter, _ := asker.(*Waiter)
-			if err := s.sequence(at, e.Payload, waiter, index); err != nil {
-				return err
+			events = events[:len(events)+1]
+			ev := &events[len(events)-1]
+			if err := cx.DecodeEvent(e.Payload, ev); err != nil {
+				return fmt.Errorf("event at %v: %w", at, err)
 			}
+			s.sequence(at, ev, waiter, index)
 		case cx.EntryTick:
 			s.send()
 			s.tick(at, r.Tags == nil)
@@ -321,35 +325,30 @@ func (s *Shard) record(r *journal.Record) error {
 	return nil
 }
 
-// sequence decodes an event, finds out whose it is and adds the orders that
-// follow from it to the lanes' batches.
-func (s *Shard) sequence(at cx.Position, payload []byte, waiter *Waiter, index int) error {
-	var o order
-	if err := cx.DecodeEvent(payload, &o.event); err != nil {
-		return fmt.Errorf("event at %v: %w", at, err)
-	}
-	o.event.Workspace = s.intern(o.event.Workspace)
+// sequence finds out whose the event is and adds the orders that follow from it
+// to the lanes' batches.
+func (s *Shard) sequence(at cx.Position, ev *cx.Event, waiter *Waiter, index int) {
+	ev.Workspace = s.intern(ev.Workspace)
 	s.sinceTick++
-	found := s.resolver.Resolve(&o.event, at, s.now)
+	found := s.resolver.Resolve(ev, at, s.now)
 	if found.Customer == 0 {
 		if waiter != nil {
 			waiter.Answer(index, Answer{Position: at})
 		}
-		return nil
+		return
 	}
-	about := cx.Event{Workspace: o.event.Workspace}
 	for _, m := range found.Merges {
 		hand := &handoff{loser: make(chan given, 1)}
-		s.order(order{kind: orderGive, at: at, customer: m.Loser, hand: hand, event: about})
-		s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, event: about, reason: m.Reason, fresh: found.New && m.Winner == found.Customer})
+		s.order(order{kind: orderGive, at: at, customer: m.Loser, hand: hand, about: ev.Workspace})
+		s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, about: ev.Workspace, reason: m.Reason, fresh: found.New && m.Winner == found.Customer})
 	}
 	for _, m := range found.Moves {
-		s.order(order{kind: orderDrop, at: at, customer: m.From, links: []cx.Identity{m.Identity}, event: about})
+		s.order(order{kind: orderDrop, at: at, customer: m.From, links: []cx.Identity{m.Identity}, about: ev.Workspace})
 	}
-	o.kind, o.at, o.customer, o.links, o.fresh = orderEvent, at, found.Customer, found.Links, found.New
-	o.waiter, o.index = waiter, index
-	s.order(o)
-	return nil
+	s.order(order{
+		kind: orderEvent, at: at, customer: found.Customer, links: found.Links, fresh: found.New, event: ev, about: ev.Workspace,
+		waiter: waiter, index: index,
+	})
 }
 
 // order adds o to the batch of the worker that runs the customer's lane.

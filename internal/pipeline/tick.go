@@ -105,7 +105,7 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 
 // maxRows is how many rows may wait for a busy warehouse before the machine waits
 // too.
-const maxRows = 300_000
+const maxRows = 150_000
 
 // wantsRows reports whether the warehouse should be given rows at this tick: it
 // is idle, or enough have gathered. While it is busy rows gather, because one

@@ -100,7 +100,8 @@ type order struct {
 	at       cx.Position
 	customer cx.CustomerID
 	links    []cx.Identity
-	event    cx.Event
+	event    *cx.Event // of a merge or a move: nil
+	about    cx.Workspace
 	hand     *handoff
 	waiter   *Waiter
 	index    int

@@ -22,7 +22,7 @@ func visits(sequence uint64, n, people int) *pipeline.Batch {
 		product := (i * 7919) % 5000
 		b.Events = append(b.Events, pipeline.EventRow{
 			Position: cx.At(sequence, i), At: at, Customer: who, Session: uint32(i%5 + 1),
-			Event: cx.Event{
+			Event: &cx.Event{
 				Workspace: "demo", Key: "k_0123456789abcdef", KeyKind: cx.BrowserKey, Type: cx.Track, Flags: cx.TimeSet, Name: "Product Added",
 				MessageID: fmt.Sprintf("ajs-next-%d-%016x", int64(at)/1000, uint64(who)+uint64(i)), AnonymousID: fmt.Sprintf("%016x-%04x-4000", uint64(who), product),
 				Time: at - 40_000, Original: at - 35_000, ReceivedAt: at - 100, Locale: "ja-JP",

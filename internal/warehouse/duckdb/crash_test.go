@@ -60,7 +60,7 @@ func batch(n uint64) *pipeline.Batch {
 	b := &pipeline.Batch{Upto: cx.At(n, crashRows)}
 	for i := range crashRows {
 		p := cx.At(n, i)
-		b.Events = append(b.Events, pipeline.EventRow{Position: p, At: 1, Event: cx.Event{Workspace: "demo", Type: cx.Track, MessageID: p.String(), Properties: []byte(`{"text":"` + strings.Repeat("x", 100+i%100) + `"}`)}})
+		b.Events = append(b.Events, pipeline.EventRow{Position: p, At: 1, Event: &cx.Event{Workspace: "demo", Type: cx.Track, MessageID: p.String(), Properties: []byte(`{"text":"` + strings.Repeat("x", 100+i%100) + `"}`)}})
 		b.Decisions = append(b.Decisions, pipeline.DecisionRow{Position: p, ID: cx.NewDecisionID(p), At: 1, Workspace: "demo", Trace: make([]byte, 50)})
 		b.Exposures = append(b.Exposures, pipeline.ExposureRow{Position: p, At: 1, Workspace: "demo"})
 		b.Moves = append(b.Moves, pipeline.SegmentRow{Position: p, At: 1, Workspace: "demo"})

@@ -26,8 +26,8 @@ func Example() {
 	defer w.Close()
 
 	err = w.Append(ctx, &pipeline.Batch{Upto: cx.At(1, 2), Events: []pipeline.EventRow{
-		{Position: cx.At(1, 0), At: 1, Customer: 7, Event: cx.Event{Workspace: "demo", Name: "Product Added", Properties: []byte(`{"price":4000}`)}},
-		{Position: cx.At(1, 1), At: 1, Customer: 7, Event: cx.Event{Workspace: "demo", Name: "Product Added", Properties: []byte(`{"price":1000}`)}},
+		{Position: cx.At(1, 0), At: 1, Customer: 7, Event: &cx.Event{Workspace: "demo", Name: "Product Added", Properties: []byte(`{"price":4000}`)}},
+		{Position: cx.At(1, 1), At: 1, Customer: 7, Event: &cx.Event{Workspace: "demo", Name: "Product Added", Properties: []byte(`{"price":1000}`)}},
 	}})
 	if err != nil {
 		log.Fatal(err)

@@ -21,7 +21,7 @@ func stocked(t testing.TB, o Options) *Warehouse {
 	w := open(t, o)
 	b := &pipeline.Batch{Upto: cx.At(2, 0)}
 	for i, ws := range []cx.Workspace{"demo", "rival"} {
-		b.Events = append(b.Events, pipeline.EventRow{Position: cx.At(1, i), At: cx.Second, Event: cx.Event{
+		b.Events = append(b.Events, pipeline.EventRow{Position: cx.At(1, i), At: cx.Second, Event: &cx.Event{
 			Workspace: ws, Name: cx.EventName("of " + ws), Type: cx.Track, Properties: []byte(`{"price": 4000}`)}})
 	}
 	if err := w.Append(context.Background(), b); err != nil {

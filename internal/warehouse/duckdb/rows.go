@@ -46,7 +46,7 @@ func (t *table) customer(id cx.CustomerID) {
 }
 
 func writeEvent(t *table, r *pipeline.EventRow) {
-	e := &r.Event
+	e := r.Event
 	t.uint64(uint64(r.Position))
 	t.text(string(e.Workspace))
 	t.customer(r.Customer)

@@ -182,7 +182,7 @@ func TestTextsOfEveryLength(t *testing.T) {
 			s = strings.Repeat("z", blockSize/2+i)
 		}
 		total += len(s)
-		b.Events = append(b.Events, pipeline.EventRow{Position: cx.At(1, i), At: 1, Event: cx.Event{Workspace: "demo", MessageID: s, UserID: s}})
+		b.Events = append(b.Events, pipeline.EventRow{Position: cx.At(1, i), At: 1, Event: &cx.Event{Workspace: "demo", MessageID: s, UserID: s}})
 	}
 	if err := w.Append(context.Background(), b); err != nil {
 		t.Fatal(err)

@@ -73,14 +73,14 @@ func values(t *testing.T, open func() Warehouse) {
 	long := strings.Repeat("長い", 2_000)
 	full := pipeline.EventRow{
 		Position: at(1, 2), At: day0 + 1, Customer: 1<<64 - 1, Session: 7, Late: true,
-		Event: cx.Event{
+		Event: &cx.Event{
 			Workspace: "demo", Key: "k_key", KeyKind: cx.ServerKey, Type: cx.Identify, Flags: cx.Verified | cx.Bot, Name: "名前 exactly12",
 			MessageID: long, AnonymousID: "anon", UserID: "bad \xff utf-8", GroupID: "g", PreviousID: "p",
 			Time: day0 + 2, Original: day0 + 3, ReceivedAt: day0 + 4, Locale: "ja-JP",
 			Consent: []byte(`{"marketing":true}`), Properties: []byte(`{"price":4000,"text":"` + long + `","list":[1,2]}`), Context: []byte(`{"ip":null}`),
 		},
 	}
-	bare := pipeline.EventRow{Position: at(1, 3), At: day0, Customer: 0, Event: cx.Event{Workspace: "demo", Type: cx.Track}}
+	bare := pipeline.EventRow{Position: at(1, 3), At: day0, Customer: 0, Event: &cx.Event{Workspace: "demo", Type: cx.Track}}
 	appendTo(t, w, pipeline.Batch{Upto: at(2, 0), Events: []pipeline.EventRow{full, bare}})
 
 	equal(t, "full row", ask(t, w, "demo", `select customer, session, late, key, key_kind, type, name, length(message_id), anonymous_id, user_id, group_id, previous_id,

@@ -76,7 +76,7 @@ func at(sequence uint64, index int) cx.Position { return cx.At(sequence, index) 
 const day0 cx.Instant = 1_793_577_600 * cx.Second
 
 func event(p cx.Position, w cx.Workspace, c cx.CustomerID, when cx.Instant, name cx.EventName, properties string) pipeline.EventRow {
-	return pipeline.EventRow{Position: p, At: when, Customer: c, Session: 1, Event: cx.Event{
+	return pipeline.EventRow{Position: p, At: when, Customer: c, Session: 1, Event: &cx.Event{
 		Workspace: w, Key: "k_1", KeyKind: cx.BrowserKey, Type: cx.Track, Name: name, MessageID: fmt.Sprint("m-", p),
 		AnonymousID: fmt.Sprint("a-", uint64(c)), Time: when - cx.Second, ReceivedAt: when, Properties: []byte(properties),
 	}}
