@@ -116,7 +116,10 @@ class Session {
   private watchLife(): void {
     const { outbox } = this.client
     this.arrived = follow((spot, again) => {
-      if (again) this.stage.reconcile()
+      if (again) {
+        outbox.comeBack()
+        this.stage.reconcile()
+      }
       if (again || this.automatic) this.client.page(spot, ...this.view)
     })
     addEventListener('online', () => outbox.retry())

@@ -33,6 +33,7 @@ export class Outbox {
   private timer: ReturnType<typeof setTimeout> | undefined
   private due = Infinity
   private notBefore = 0
+  private gone = false
 
   constructor(private w: World) {}
 
@@ -41,7 +42,7 @@ export class Outbox {
     if (sizeOf(JSON.stringify(m)) > largest) return this.w.warn(`"${titleOf(m)}" is larger than 32 KB and was not sent`)
     this.queue.push({ m, at: Date.now() })
     this.wake(hurried || this.queue.length >= company ? 0 : linger)
-    if (!this.sending() || this.queue.length) this.w.shelf.keep(this.all())
+    if (!this.sending() || this.queue.length) this.keep()
   }
 
   /** Sends what earlier pages could not. */
@@ -58,11 +59,26 @@ export class Outbox {
     this.wake(0)
   }
 
-  /** The page is hidden or ending: everything must leave or be kept now. */
+  /**
+   * The page is hidden or, with gone, ending: everything must leave or be kept
+   * now. An ending page is told that it is hidden as well, afterwards.
+   */
   leave(gone: boolean): void {
+    if (this.gone) return
+    this.gone = gone
     const batch = this.w.online() ? this.next(company * 5) : []
     if (batch.length && this.w.part(batch.map((p) => p.m))) for (const p of batch) p.tried ??= Date.now()
-    this.w.shelf.keep(this.all(), gone)
+    this.keep()
+  }
+
+  /** The page that had ended is there again. */
+  comeBack(): void {
+    this.gone = false
+    this.retry()
+  }
+
+  private keep(): void {
+    this.w.shelf.keep(this.all(), this.gone)
   }
 
   private all(): Parcel[] {
@@ -120,7 +136,7 @@ export class Outbox {
     if (fate.kind === 'again') this.postpone(sent, fate.after)
     else if (fate.kind === 'refused' && sent.length > 1) this.oneByOne(sent)
     else this.done()
-    this.w.shelf.keep(this.queue)
+    this.keep()
     if (fate.kind === 'stored') this.hear(fate.answer)
     if (fate.kind === 'refused' && sent.length === 1) this.w.warn(`"${titleOf(sent[0]!.m)}" was refused (${fate.status})`)
   }

@@ -121,6 +121,20 @@ test('at page end what waits is handed to the browser, and all of it is kept', (
   assert.equal(w.gone, true)
 })
 
+test('a page that has ended stays ended, though it is hidden afterwards and hears an answer', async () => {
+  const w = new Scripted([{ kind: 'again' }], true)
+  w.outbox.add(message('1'), true)
+  w.outbox.leave(true)
+  w.outbox.leave(false)
+  assert.equal(w.gone, true)
+  w.release()
+  await turn()
+  assert.equal(w.gone, true)
+  assert.deepEqual(w.kept, ['1'])
+  w.outbox.comeBack()
+  assert.deepEqual(w.requests, [['1'], ['1']])
+})
+
 test('what an earlier page left behind goes first', async () => {
   const w = new Scripted()
   w.left = [{ m: message('old'), at: Date.now() - 1000 }]

@@ -40,7 +40,7 @@ async function serveFile(path, url, reply) {
  * A road to the program on its own port. Faults put on it are met by the next
  * POST requests, one each: a status to answer with, or 'cut' to break the
  * connection before the program hears anything, or 'deaf' to break it after the
- * program has answered.
+ * program has answered. While the road is down every POST is cut.
  */
 async function openRoad() {
   const faults = []
@@ -48,15 +48,15 @@ async function openRoad() {
   const pass = async (request, reply) => {
     const body = await readAll(request)
     seen.push({ method: request.method, path: request.url, headers: request.headers, body: body.toString() })
-    const fault = request.method === 'POST' ? faults.shift() : undefined
+    const fault = request.method === 'POST' ? (road.down ? 'cut' : faults.shift()) : undefined
     if (fault === 'cut') return request.socket.destroy()
     if (fault && fault !== 'deaf') return refuse(fault, request, reply)
     const answer = await forward(request, body)
     if (fault === 'deaf') return request.socket.destroy()
     reply.writeHead(answer.status, answer.headers).end(answer.body)
   }
-  const road = await listen(pass)
-  return { ...road, pass, faults, seen, posts: () => seen.filter((r) => r.method === 'POST') }
+  const road = { down: false, pass, faults, seen, posts: () => seen.filter((r) => r.method === 'POST') }
+  return Object.assign(road, await listen(pass))
 }
 
 function refuse({ status, retryAfter }, request, reply) {
