@@ -260,7 +260,7 @@ type keyRevoke struct {
 // Run revokes the key.
 func (c *keyRevoke) Run(ctx context.Context, s Streams) error {
 	var out json.RawMessage
-	if err := c.call(ctx, http.MethodPost, "/api/v1/keys/"+url.PathEscape(c.ID)+"/revoke", nil, map[string]string{"why": c.Why}, &out); err != nil {
+	if err := c.call(ctx, http.MethodDelete, "/api/v1/keys/"+url.PathEscape(c.ID), url.Values{"why": {c.Why}}, nil, &out); err != nil {
 		return err
 	}
 	return printJSON(s.Out, out)

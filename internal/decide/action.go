@@ -84,6 +84,7 @@ type Offer struct {
 	Terms
 	actions   []Action // by name
 	names     []string
+	byName    map[string]int
 	byEvent   map[cx.EventName][]hook
 	always    []hook
 	bySegment map[int][]hook
@@ -97,10 +98,11 @@ type hook struct {
 
 // NewOffer indexes actions, whose names differ; their order does not matter.
 func NewOffer(t Terms, actions []Action) *Offer {
-	o := &Offer{Terms: t, actions: append([]Action(nil), actions...), byEvent: map[cx.EventName][]hook{}, bySegment: map[int][]hook{}}
+	o := &Offer{Terms: t, actions: append([]Action(nil), actions...), byName: make(map[string]int, len(actions)), byEvent: map[cx.EventName][]hook{}, bySegment: map[int][]hook{}}
 	sort.Slice(o.actions, func(i, j int) bool { return o.actions[i].Name < o.actions[j].Name })
 	for i := range o.actions {
 		o.names = append(o.names, o.actions[i].Name)
+		o.byName[o.actions[i].Name] = i
 		for _, t := range o.actions[i].Triggers {
 			o.listen(t, hook{i, t.When})
 		}
@@ -131,8 +133,7 @@ func (o *Offer) Action(name string) *Action {
 }
 
 func (o *Offer) index(name string) int {
-	i := sort.SearchStrings(o.names, name)
-	if i < len(o.names) && o.names[i] == name {
+	if i, ok := o.byName[name]; ok {
 		return i
 	}
 	return -1

@@ -74,7 +74,7 @@ func (d *Decider) Decide(in *Input, out *Result) bool {
 	if !d.trigger(in) {
 		return false
 	}
-	d.attention.read(in)
+	d.attention.known = false
 	d.candidates, d.asked = out.Candidates[:0], out.asked[:0]
 	for i := range in.Offer.actions {
 		d.candidates = append(d.candidates, d.judge(in, i))

@@ -74,6 +74,7 @@ func (d *Decider) lacks(in *Input, a *Action) (cx.Gate, float64) {
 
 // attention is what the ledger says at the moment of a decision.
 type attention struct {
+	known   bool // read in this decision
 	all     counts
 	each    []counts // by action
 	visible []int    // by action: 1 + the line on screen, 0 for none
@@ -94,6 +95,7 @@ func (n *counts) plus(m counts) {
 
 // read counts the ledger once for all actions.
 func (a *attention) read(in *Input) {
+	a.known = true
 	s, c := in.Scope, in.Scope.Customer
 	n := len(in.Offer.actions)
 	a.all, a.each, a.visible = counts{}, grown(a.each, n), grown(a.visible, n)
@@ -124,6 +126,9 @@ func (a *attention) add(action int, n counts) {
 
 // stops tries caps, cool-downs and what is on screen already.
 func (a *attention) stops(in *Input, i int) (cx.Gate, float64) {
+	if !a.known {
+		a.read(in)
+	}
 	action, own, policy := &in.Offer.actions[i], a.each[i], in.policy()
 	if _, n := exceeded(action.Caps, own); n > 0 {
 		return cx.GateActionCap, float64(n)

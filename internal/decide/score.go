@@ -113,6 +113,9 @@ func (d *Decider) better(i, j int) bool {
 
 // defend scores what is on screen in the places that are contested.
 func (d *Decider) defend(in *Input) {
+	if !d.attention.known {
+		return // nothing came as far as the ledger, so nothing competes for a place
+	}
 	for i, line := range d.attention.visible {
 		a := &in.Offer.actions[i]
 		if line == 0 || !d.defends(in, a, &in.Scope.Customer.Ledger[line-1]) {
