@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 
-	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
@@ -58,10 +57,4 @@ type Publication struct {
 // Health answers how the program is, from memory, without waiting for anything.
 type Health interface {
 	Health() Condition
-}
-
-// KeyringReloader is told that workspaces or keys changed. access.Keyring does
-// it with its Store.
-type KeyringReloader interface {
-	Reload(ctx context.Context, s access.Store) error
 }

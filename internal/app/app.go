@@ -107,7 +107,7 @@ func Open(ctx context.Context, c Config, h Hooks) (a *App, err error) {
 			return nil, err
 		}
 	}
-	a.meter = newMeter(a.metrics, a.shard)
+	a.meter = newMeter(a.metrics, a.shard, a.journal)
 	a.measure()
 	a.server, err = a.newServer()
 	a.background = append(a.background, a.catchUp, a.keepHouse, a.serveProfiles)

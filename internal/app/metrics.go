@@ -10,6 +10,7 @@ import (
 
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
 )
 
@@ -21,7 +22,7 @@ type meter struct {
 	durable  prometheus.Histogram
 	answer   prometheus.Histogram
 
-	read, parse, log atomic.Int64 // nanoseconds
+	read, parse atomic.Int64 // nanoseconds
 }
 
 // Received makes meter an api.Meter.
@@ -36,7 +37,6 @@ func (m *meter) Received(r api.Reception) {
 	}
 	m.read.Add(int64(r.Read))
 	m.parse.Add(int64(r.Parse))
-	m.log.Add(int64(r.Append))
 	if r.Append > 0 {
 		m.durable.Observe(r.Append.Seconds())
 	}
@@ -48,7 +48,7 @@ func (m *meter) Received(r api.Reception) {
 var outcomes = [...]string{"accepted", "rejected", "altered"}
 
 // newMeter registers what the front door and the machine count.
-func newMeter(reg *prometheus.Registry, s *pipeline.Shard) *meter {
+func newMeter(reg *prometheus.Registry, s *pipeline.Shard, j *journal.Journal) *meter {
 	m := &meter{
 		requests: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kikubari_requests_total", Help: "Requests at the front door, by workspace and status."}, []string{"workspace", "status"}),
 		events:   prometheus.NewCounterVec(prometheus.CounterOpts{Name: "kikubari_events_total", Help: "Events at the front door, by workspace and outcome."}, []string{"workspace", "outcome"}),
@@ -60,7 +60,7 @@ func newMeter(reg *prometheus.Registry, s *pipeline.Shard) *meter {
 	stages := map[string]func() time.Duration{
 		"http":  func() time.Duration { return time.Duration(m.read.Load()) },
 		"parse": func() time.Duration { return time.Duration(m.parse.Load()) },
-		"log":   func() time.Duration { return time.Duration(m.log.Load()) },
+		"log":   j.Busy,
 	}
 	for name, stage := range map[string]*pipeline.Stage{
 		"resolve": &s.Stages.Resolve, "fold": &s.Stages.Fold, "rules": &s.Stages.Rules, "decide": &s.Stages.Decide,
@@ -70,7 +70,7 @@ func newMeter(reg *prometheus.Registry, s *pipeline.Shard) *meter {
 	}
 	for name, spent := range stages {
 		reg.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
-			Name: "kikubari_stage_seconds_total", Help: "Time spent in a stage; log is waiting for durability, summed over requests.", ConstLabels: prometheus.Labels{"stage": name},
+			Name: "kikubari_stage_seconds_total", Help: "Time spent in a stage. Fold, rules and decide are sampled; log, checkpoint and warehouse are wall time of their writers.", ConstLabels: prometheus.Labels{"stage": name},
 		}, func() float64 { return spent().Seconds() }))
 	}
 	reg.MustRegister(machineCounts{s})

@@ -182,6 +182,8 @@ func (c *committer) dropPending(n int) {
 
 // commit makes the packed record durable and tells its waiters.
 func (c *committer) commit(ctx context.Context) {
+	began := time.Now()
+	defer func() { c.j.busy.Add(int64(time.Since(began))) }()
 	r := c.record()
 	c.encode(r)
 	fault.Point("append.before")

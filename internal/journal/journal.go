@@ -95,6 +95,7 @@ type Journal struct {
 	closed chan struct{} // closed when Close begins
 	done   chan struct{} // closed when the committer has ended
 	close  sync.Once
+	busy   atomic.Int64 // nanoseconds of commits
 
 	releasing sync.Mutex // held while records are released and while a reader sets its hold
 
@@ -193,6 +194,10 @@ func (j *Journal) Stat(ctx context.Context) (Stat, error) {
 	}
 	return s, nil
 }
+
+// Busy returns how long the journal has been committing since it was opened, in
+// wall time.
+func (j *Journal) Busy() time.Duration { return time.Duration(j.busy.Load()) }
 
 // Last returns the sequence and the log time of the newest durable record, 0
 // and 0 for an empty journal.

@@ -212,7 +212,7 @@ func (w *worker) encodeInput(in *decide.Input, c *cx.Customer, ev *cx.Event) []b
 		w.encoded = cx.AppendEvent(w.encoded, ev)
 		event = w.encoded[known:]
 	}
-	return decide.AppendInput(make([]byte, 0, len(w.encoded)+64), in, &w.result, w.encoded[:known], event)
+	return decide.AppendInput(make([]byte, 0, len(w.encoded)+384), in, &w.result, w.encoded[:known], event)
 }
 
 // Explain makes a recorded decision again with today's code, from what was

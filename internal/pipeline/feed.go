@@ -16,11 +16,15 @@ func (b *Batch) add(o *Batch, skip cx.Position) {
 	b.Merges = appendAfter(b.Merges, o.Merges, func(r *MergeRow) bool { return r.Position > skip })
 }
 
-// like returns an empty batch with room for as many events and decisions as b
-// has.
+// like returns an empty batch with room for as many rows as b has, and some
+// more: one batch is much like the one before.
 func (b *Batch) like() *Batch {
-	return &Batch{Events: make([]EventRow, 0, len(b.Events)+len(b.Events)/8), Decisions: make([]DecisionRow, 0, len(b.Decisions)+len(b.Decisions)/8)}
+	return &Batch{
+		Events: room(b.Events), Decisions: room(b.Decisions), Exposures: room(b.Exposures), Moves: room(b.Moves), Merges: room(b.Merges),
+	}
 }
+
+func room[R any](rows []R) []R { return make([]R, 0, len(rows)+len(rows)/8) }
 
 // appendAfter appends the rows from the first new one on: rows of one worker
 // are in order of position.
