@@ -90,6 +90,7 @@ func TestChaos(t *testing.T) {
 	clients.Wait()
 	c.resend()
 	c.verifyStored(true)
+	c.ownDecisions()
 	c.stop()
 	for _, cores := range []string{"1", "2"} {
 		c.verifyReplay(cores, dir)
@@ -113,8 +114,12 @@ type chaos struct {
 	mu      sync.Mutex
 	ids     []string          // acknowledged
 	waiting []string          // bodies that clients gave up on when the load ended
-	decided map[string]string // decision and action -> content as first answered
+	said    []saying          // every action of every answer
+	decided map[string]string // decision and action -> content, as answered to the event that was judged
 }
+
+// saying is one action of the answer to one message.
+type saying struct{ message, decision, action, content string }
 
 var (
 	saysShop = regexp.MustCompile(`Demo shop\s+(http://\S+)/shop/`)
@@ -197,7 +202,7 @@ func (c *chaos) stop() {
 func (c *chaos) client(ctx context.Context, n int, r *rand.Rand) {
 	for i := 0; ctx.Err() == nil; i++ {
 		id := fmt.Sprintf("c%d-%d", n, i)
-		body := chaosEvent(r, id, i)
+		body := chaosEvent(r, n, id, i)
 		for !c.send(ctx, id, body) {
 			if ctx.Err() != nil {
 				c.mu.Lock()
@@ -209,10 +214,12 @@ func (c *chaos) client(ctx context.Context, n int, r *rand.Rand) {
 	}
 }
 
-// chaosEvent is the i-th event of a client: of one of a few people who come and
-// go, on one of three devices each. Logins make their devices meet.
-func chaosEvent(r *rand.Rand, id string, i int) string {
-	person := i/40*10 + r.IntN(40)
+// chaosEvent is the i-th event of client n: of one of a few people who come and
+// go, on one of three devices each. Logins make their devices meet. No two
+// clients speak of the same person, so an answer that was lost can be given again
+// word for word.
+func chaosEvent(r *rand.Rand, n int, id string, i int) string {
+	person := (n+1)*1_000_000 + i/10*5 + r.IntN(10)
 	e := map[string]any{
 		"writeKey": "demo", "messageId": id, "anonymousId": fmt.Sprintf("d-%d-%d", person, r.IntN(3)),
 		"timestamp": time.Now().UTC().Format(time.RFC3339Nano), "context": map[string]any{"locale": "en"},
@@ -281,8 +288,8 @@ func (c *chaos) send(ctx context.Context, id, body string) bool {
 		if err := json.Unmarshal(a, &said); err != nil {
 			c.t.Errorf("an action is no JSON: %v: %s", err, a)
 		}
-		if name := said.Decision + "/" + said.Action; !said.Update && c.decided[name] == "" {
-			c.decided[name] = string(a)
+		if !said.Update {
+			c.said = append(c.said, saying{id, said.Decision, said.Action, string(a)})
 		}
 	}
 	return true
@@ -335,6 +342,33 @@ func (c *chaos) verifyStored(quiet bool) {
 	}
 }
 
+// ownDecisions keeps, of all that was said, what was decided on the very event
+// that was answered. The rest was decided before and carried by a later answer,
+// perhaps in new words.
+func (c *chaos) ownDecisions() {
+	judged := map[string]string{} // decision -> message
+	for start := 0; start < len(c.said); start += 500 {
+		var ids []string
+		for _, s := range c.said[start:min(start+500, len(c.said))] {
+			ids = append(ids, s.decision)
+		}
+		for _, row := range c.query("select decision, message_id from decisions join events using (position) where decision in ('" + strings.Join(ids, "','") + "')") {
+			judged[row[0].(string)] = row[1].(string)
+		}
+	}
+	for _, s := range c.said {
+		if judged[s.decision] == s.message {
+			c.decided[s.decision+"/"+s.action] = withoutExpiry(s.content)
+		}
+	}
+}
+
+// withoutExpiry takes out how many seconds a treatment may still be shown: an
+// answer that is given again after a restart has less time left.
+func withoutExpiry(content string) string { return expiry.ReplaceAllString(content, "") }
+
+var expiry = regexp.MustCompile(`"expires_in":\d+`)
+
 // query asks the warehouse.
 func (c *chaos) query(sql string) [][]any {
 	c.t.Helper()
@@ -385,7 +419,7 @@ func (c *chaos) verifyReplay(cores, dir string) {
 		if err := json.Unmarshal(s.Bytes(), &d); err != nil {
 			c.t.Fatal(err)
 		}
-		replayed[d.Decision] = d.Content
+		replayed[d.Decision] = withoutExpiry(d.Content)
 	}
 	for name, content := range c.decided {
 		id, _, _ := strings.Cut(name, "/")
