@@ -110,7 +110,7 @@ func Open(ctx context.Context, c Config, h Hooks) (a *App, err error) {
 	a.meter = newMeter(a.metrics, a.shard, a.journal)
 	a.measure()
 	a.server, err = a.newServer()
-	a.background = append(a.background, a.catchUp, a.keepHouse, a.serveProfiles)
+	a.background = append(a.background, a.catchUp, a.keepHouse, a.returnMemory, a.serveProfiles)
 	return a, err
 }
 
