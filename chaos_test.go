@@ -28,11 +28,18 @@ var moments = []struct {
 	name   string
 	passes int
 }{
-	{"append.before", 300}, {"append.after", 300},
-	{"checkpoint.before", 4}, {"checkpoint.inside", 40}, {"checkpoint.after", 4},
-	{"warehouse.before", 4}, {"warehouse.inside", 8}, {"warehouse.after", 4},
-	{"merge.inside", 40}, {"merge.inside", 40},
-	{"tick.before", 4}, {"tick.inside", 4},
+	{"append.before", 300},
+	{"append.after", 300},
+	{"checkpoint.before", 4},
+	{"checkpoint.inside", 40},
+	{"checkpoint.after", 4},
+	{"warehouse.before", 4},
+	{"warehouse.inside", 8},
+	{"warehouse.after", 4},
+	{"merge.inside", 40},
+	{"merge.inside", 40},
+	{"tick.before", 4},
+	{"tick.inside", 4},
 }
 
 // TestChaos kills the program with SIGKILL under load, inside append,

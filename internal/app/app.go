@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -261,7 +262,7 @@ func (a *App) shutdown(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := a.server.Shutdown(ctx); err != nil {
-		a.log.Warn("some requests did not end in time", slog.Any("error", err))
+		a.log.WarnContext(ctx, "some requests did not end in time", slog.Any("error", err))
 	}
 }
 
@@ -288,7 +289,7 @@ func (a *App) keepHouse(ctx context.Context) {
 	for {
 		a.trimJournal(ctx)
 		if err := a.control.Forget(ctx, cx.InstantOf(time.Now())); err != nil && ctx.Err() == nil {
-			a.log.Warn("old answers could not be dropped", slog.Any("error", err))
+			a.log.WarnContext(ctx, "old answers could not be dropped", slog.Any("error", err))
 		}
 		select {
 		case <-ticker.C:
@@ -308,17 +309,17 @@ func (a *App) trimJournal(ctx context.Context) {
 	}
 	below := min(st.First+(st.Last-st.First)/10, a.shard.Progress().Checkpoint.Sequence())
 	if n, err := a.journal.Release(ctx, below); err != nil {
-		a.log.Warn("the journal could not be trimmed", slog.Any("error", err))
+		a.log.WarnContext(ctx, "the journal could not be trimmed", slog.Any("error", err))
 	} else if n > 0 {
-		a.log.Info("the oldest journal records were dropped to make room", slog.Uint64("records", n))
+		a.log.InfoContext(ctx, "the oldest journal records were dropped to make room", slog.Uint64("records", n))
 	}
 }
 
 // Close closes everything that Open opened, in reverse.
 func (a *App) Close() error {
 	var errs []error
-	for i := len(a.closers) - 1; i >= 0; i-- {
-		errs = append(errs, a.closers[i]())
+	for _, v := range slices.Backward(a.closers) {
+		errs = append(errs, v())
 	}
 	a.closers = nil
 	return errors.Join(errs...)

@@ -24,6 +24,6 @@ func (a *App) serveProfiles(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { s.Close() })
 	defer stop()
 	if err := s.ListenAndServe(); ctx.Err() == nil {
-		a.log.Error("profiles are not served", slog.Any("error", err))
+		a.log.ErrorContext(ctx, "profiles are not served", slog.Any("error", err))
 	}
 }

@@ -44,7 +44,7 @@ func (a *App) returnMemory(ctx context.Context) {
 			debug.FreeOSMemory()
 			metrics.Read(sample)
 			left = sample[1].Value.Uint64()
-			a.log.Debug("memory of a burst given back", slog.Uint64("idle_mb", idle>>20), slog.Uint64("dead_mb", (objects-min(left, objects))>>20))
+			a.log.DebugContext(ctx, "memory of a burst given back", slog.Uint64("idle_mb", idle>>20), slog.Uint64("dead_mb", (objects-min(left, objects))>>20))
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -125,11 +126,11 @@ func (s *sink) Append(_ context.Context, b *pipeline.Batch) error {
 		if s.decisions == nil {
 			break
 		}
-		text := ""
+		var text strings.Builder
 		for _, w := range b.Decisions[i].Winners {
-			text += string(w.Content) + "\n"
+			text.WriteString(string(w.Content) + "\n")
 		}
-		s.decisions[b.Decisions[i].ID] = text
+		s.decisions[b.Decisions[i].ID] = text.String()
 	}
 	return nil
 }

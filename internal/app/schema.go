@@ -1,6 +1,7 @@
 package app
 
 import (
+	"maps"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -102,9 +103,7 @@ func (s *schema) of(w cx.Workspace) rule.Schema {
 	out := rule.Schema{}
 	for name, k := range s.seen[w] {
 		fields := make(map[string]rule.Kinds, len(k.fields))
-		for path, kinds := range k.fields {
-			fields[path] = kinds
-		}
+		maps.Copy(fields, k.fields)
 		out[name] = fields
 	}
 	return out

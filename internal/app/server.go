@@ -61,7 +61,7 @@ func (a *App) newServer() (*http.Server, error) {
 	mux.Handle("GET /{$}", http.RedirectHandler(home, http.StatusFound))
 	a.background = append(a.background, func(ctx context.Context) {
 		if err := refusals.Run(ctx); err != nil && ctx.Err() == nil {
-			a.log.Error("samples of refused input are no longer kept", slog.Any("error", err))
+			a.log.ErrorContext(ctx, "samples of refused input are no longer kept", slog.Any("error", err))
 		}
 	})
 	return &http.Server{

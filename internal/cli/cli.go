@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"strings"
 
 	"github.com/alecthomas/kong"
 
@@ -20,15 +19,6 @@ type Streams struct {
 	In       io.Reader
 	Out, Err io.Writer
 	Env      []string
-}
-
-func (s Streams) env(name string) string {
-	for _, kv := range s.Env {
-		if v, ok := strings.CutPrefix(kv, name+"="); ok {
-			return v
-		}
-	}
-	return ""
 }
 
 // Exit codes of Run.

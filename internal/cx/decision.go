@@ -52,8 +52,10 @@ const (
 	GateMissingVariable Gate = 16 // a variable of its text has no value
 )
 
-var gateNames = [...]string{"passed", "trigger", "consent", "eligibility", "applicability", "suitability", "action_cap",
-	"session_cap", "day_cap", "total_cap", "cooldown", "already_shown", "floor", "place", "backfill", "personal", "missing_variable"}
+var gateNames = [...]string{
+	"passed", "trigger", "consent", "eligibility", "applicability", "suitability", "action_cap",
+	"session_cap", "day_cap", "total_cap", "cooldown", "already_shown", "floor", "place", "backfill", "personal", "missing_variable",
+}
 
 // String names the gate in snake_case.
 func (g Gate) String() string {

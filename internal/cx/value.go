@@ -3,6 +3,7 @@ package cx
 import (
 	"bytes"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 	"unsafe"
@@ -32,7 +33,7 @@ type Value struct {
 	str  string  // Text; raw JSON for List and Map
 }
 
-// The constructors.
+// NumberValue wraps f.
 func NumberValue(f float64) Value { return Value{Kind: Number, num: f} }
 
 // TextValue wraps s.
@@ -158,9 +159,9 @@ func ParseFields(dst Fields, raw []byte) Fields {
 
 // Raw returns the raw JSON of the member called name, nil when there is none.
 func (f Fields) Raw(name string) []byte {
-	for i := len(f) - 1; i >= 0; i-- {
-		if f[i].Name == name {
-			return f[i].Raw
+	for _, v := range slices.Backward(f) {
+		if v.Name == name {
+			return v.Raw
 		}
 	}
 	return nil

@@ -20,7 +20,7 @@ func (w *worker) event(l *lane, o *order) {
 	r := w.customer(l, o.customer, ev.Workspace)
 	w.touch(r)
 	c := &r.customer
-	w.fireOwn(l, r, o.at, now)
+	w.fireOwn(r, o.at, now)
 
 	if c.Judged != w.ws.set.Sequence {
 		w.folder.Trim(w.ws.plan, c, now) // what an earlier set asked for and this one does not

@@ -14,7 +14,7 @@ func (w *worker) give(l *lane, o *order) {
 		o.hand.loser <- given{customer: &cx.Customer{ID: o.customer}}
 		return
 	}
-	w.fireOwn(l, r, o.at, w.scope.Now)
+	w.fireOwn(r, o.at, w.scope.Now)
 	if r.epoch != 0 && r.epoch != w.epoch {
 		w.encode(r) // the running cut still needs it
 	}
@@ -42,7 +42,7 @@ func (w *worker) merge(l *lane, o *order) {
 	r := w.customer(l, o.customer, o.about)
 	w.touch(r)
 	c := &r.customer
-	w.fireOwn(l, r, o.at, w.scope.Now)
+	w.fireOwn(r, o.at, w.scope.Now)
 	fault.Point("merge.inside")
 	out := w.folder.Merge(w.ws.plan, c, loser, w.scope.Now)
 	w.spill(c, out.Spilled)

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"maps"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -64,14 +65,10 @@ func (p *page) of(id cx.CustomerID) map[uint64]uint32 {
 func (w *worker) takeMarks(id cx.CustomerID) map[uint64]uint32 {
 	all := map[uint64]uint32{}
 	for _, p := range w.openPages() {
-		for message, at := range p.marks[id] {
-			all[message] = at
-		}
+		maps.Copy(all, p.marks[id])
 		for loser, winner := range p.heirs {
 			if winner == id {
-				for message, at := range w.takeMarks(loser) {
-					all[message] = at
-				}
+				maps.Copy(all, w.takeMarks(loser))
 			}
 		}
 	}

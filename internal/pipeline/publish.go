@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"log/slog"
+	"maps"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
@@ -122,9 +123,7 @@ func (s *Shard) enforce(p *Publication) error {
 	next := *s.state
 	next.sequence = p.Sequence
 	next.workspaces = make(map[cx.Workspace]*workspace, len(s.state.workspaces)+1)
-	for name, old := range s.state.workspaces {
-		next.workspaces[name] = old
-	}
+	maps.Copy(next.workspaces, s.state.workspaces)
 	next.workspaces[w.name] = w
 	s.resolver.Configure(w.name, w.settings)
 	s.setState(&next)

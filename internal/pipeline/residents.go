@@ -112,10 +112,8 @@ func (w *worker) evict() {
 			l := w.shard.lanes[r.customer.ID.Lane()]
 			delete(l.residents, r.customer.ID)
 			w.bytes -= int64(r.size)
-			if r.alarm == 0 {
-				break
-			}
-			// Its alarm stays in the lane and loads it again when it is due.
+			// Its alarm, if it has one, stays in the lane and loads it again when it
+			// is due.
 		}
 		last := len(w.ring) - 1
 		w.ring[w.hand] = w.ring[last]

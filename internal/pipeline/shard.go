@@ -249,7 +249,7 @@ func (s *Shard) Run(ctx context.Context) error {
 	clock.Wait()
 	unfollow()
 	close(s.stopping)
-	if err == nil || err == s.failure {
+	if err == nil || s.failure != nil && errors.Is(err, s.failure) {
 		if e := <-ended; err == nil {
 			err = e
 		}

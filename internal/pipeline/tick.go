@@ -45,7 +45,7 @@ func (s *Shard) appendTick(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	if _, err := s.opts.Journal.Append(ctx, []cx.Entry{{Kind: cx.EntryTick}}, nil); err != nil && ctx.Err() == nil {
-		s.opts.Log.Warn("no tick could be written", slog.Any("error", err))
+		s.opts.Log.WarnContext(ctx, "no tick could be written", slog.Any("error", err))
 	}
 }
 

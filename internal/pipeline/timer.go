@@ -59,14 +59,14 @@ func (w *worker) nextChange(slot int) (cx.Instant, bool) {
 
 // fireOwn fires the customer's own timers that are due by now, before anything
 // else happens to them at now.
-func (w *worker) fireOwn(l *lane, r *resident, at cx.Position, now cx.Instant) {
+func (w *worker) fireOwn(r *resident, at cx.Position, now cx.Instant) {
 	if len(r.customer.Timers) > 0 && r.customer.Timers[0].Due <= now {
-		w.fire(l, r, at, now)
+		w.fire(r, at, now)
 	}
 }
 
 // fire fires the timers that are due by now, in order, as steps at position at.
-func (w *worker) fire(l *lane, r *resident, at cx.Position, now cx.Instant) {
+func (w *worker) fire(r *resident, at cx.Position, now cx.Instant) {
 	c := &r.customer
 	if len(c.Timers) == 0 || c.Timers[0].Due > now {
 		return

@@ -36,7 +36,6 @@ type worker struct {
 	decider   decide.Decider
 	result    decide.Result
 	scope     rule.Scope
-	fields    cx.Fields
 	state     *shared // frozen at the last tick
 	ws        *workspace
 	ctx       context.Context
@@ -314,7 +313,7 @@ func (w *worker) fireDue(l *lane, b *batch) {
 			}
 		}
 		r.alarm = 0
-		w.fire(l, r, b.tick, b.now)
+		w.fire(r, b.tick, b.now)
 		l.setAlarm(r)
 	}
 }

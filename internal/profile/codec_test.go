@@ -11,8 +11,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/kikubari/kikubari/internal/cx"
 	"pgregory.net/rapid"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 var update = flag.Bool("update", false, "rewrite the expected results")

@@ -8,8 +8,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/kikubari/kikubari/internal/cx"
 	"pgregory.net/rapid"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 var morning = cx.InstantOf(time.Date(2026, 11, 22, 1, 0, 0, 0, time.UTC))
@@ -329,8 +330,10 @@ func TestVisits(t *testing.T) {
 // marks the statistics of sessions.
 func TestChange(t *testing.T) {
 	specs := []SlotSpec{
-		{Slot: 3, Spec: parseSpec(t, `count("A", "all")`)}, {Slot: 70, Spec: parseSpec(t, `sum("A", "x", "7d")`)},
-		{Slot: 5, Spec: parseSpec(t, `count("*", "day")`)}, {Slot: 6, Spec: parseSpec(t, `count("B", "session")`)},
+		{Slot: 3, Spec: parseSpec(t, `count("A", "all")`)},
+		{Slot: 70, Spec: parseSpec(t, `sum("A", "x", "7d")`)},
+		{Slot: 5, Spec: parseSpec(t, `count("*", "day")`)},
+		{Slot: 6, Spec: parseSpec(t, `count("B", "session")`)},
 	}
 	l := newLane(Settings{}, specs...)
 	touched := func(out Outcome) (slots []int) {

@@ -6,17 +6,24 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kikubari/kikubari/internal/cx"
 	"pgregory.net/rapid"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 // allAggregates and allWindows span every kind of statistic.
 var (
 	allAggregates = []cx.Aggregate{cx.Count, cx.SumOf, cx.Min, cx.Max, cx.Avg, cx.First, cx.Last, cx.Distinct, cx.TopN, cx.RecentN, cx.LastTime}
 	allWindows    = []cx.Window{
-		{Kind: cx.AllTime}, {Kind: cx.Session}, {Kind: cx.PreviousSession},
-		{Kind: cx.Sliding, Length: time.Minute}, {Kind: cx.Sliding, Length: 7 * time.Hour}, {Kind: cx.Sliding, Length: 30 * 24 * time.Hour},
-		{Kind: cx.CalendarDay}, {Kind: cx.CalendarWeek}, {Kind: cx.CalendarMonth},
+		{Kind: cx.AllTime},
+		{Kind: cx.Session},
+		{Kind: cx.PreviousSession},
+		{Kind: cx.Sliding, Length: time.Minute},
+		{Kind: cx.Sliding, Length: 7 * time.Hour},
+		{Kind: cx.Sliding, Length: 30 * 24 * time.Hour},
+		{Kind: cx.CalendarDay},
+		{Kind: cx.CalendarWeek},
+		{Kind: cx.CalendarMonth},
 	}
 )
 

@@ -6,8 +6,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/kikubari/kikubari/internal/cx"
 	"pgregory.net/rapid"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 // everySpec has every aggregate over every window.

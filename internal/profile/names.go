@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -75,12 +76,7 @@ func (r *Resolver) previousName(ev *cx.Event) {
 }
 
 func listed(list []cx.Namespace, n cx.Namespace) bool {
-	for _, have := range list {
-		if have == n {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(list, n)
 }
 
 // Mail returns the form in which mail addresses are compared: trimmed, lower

@@ -7,8 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/kikubari/kikubari/internal/cx"
 	"pgregory.net/rapid"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 // said is one call, written short: "track a1 u1", "server identify a1 u1
@@ -246,7 +247,7 @@ func (w *world) prior(s said, vouched bool) []cx.Identity {
 
 func (w *world) choose(mine []cx.Identity, own int, who string, at cx.Position) *person {
 	lead := mine[0]
-	if p := w.whose(lead); p != nil && !(lead.Namespace == cx.ClaimedUserID && p.has(cx.UserID)) {
+	if p := w.whose(lead); p != nil && (lead.Namespace != cx.ClaimedUserID || !p.has(cx.UserID)) {
 		return p
 	}
 	for i, name := range mine[1:] {
@@ -394,12 +395,12 @@ func checkAgainstModel(t *rapid.T) {
 // lastRows keeps the last row of each identity, as a store does, in any order.
 func lastRows(rows []IdentityRow) []IdentityRow {
 	var out []IdentityRow
-	for i := len(rows) - 1; i >= 0; i-- {
+	for _, row := range slices.Backward(rows) {
 		same := func(o IdentityRow) bool {
-			return o.Workspace == rows[i].Workspace && o.Identity.Namespace == rows[i].Identity.Namespace && o.Identity.Value == rows[i].Identity.Value
+			return o.Workspace == row.Workspace && o.Identity.Namespace == row.Identity.Namespace && o.Identity.Value == row.Identity.Value
 		}
 		if !slices.ContainsFunc(out, same) {
-			out = append(out, rows[i])
+			out = append(out, row)
 		}
 	}
 	return out

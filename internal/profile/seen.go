@@ -19,9 +19,9 @@ const (
 // duplicate reports whether the message of mark was received within the last 24
 // hours.
 func duplicate(c *cx.Customer, mark cx.Seen, spill Spill) bool {
-	for i := len(c.Seen) - 1; i >= 0; i-- {
-		if c.Seen[i].Message == mark.Message {
-			return !expired(c.Seen[i].At, mark.At)
+	for _, v := range slices.Backward(c.Seen) {
+		if v.Message == mark.Message {
+			return !expired(v.At, mark.At)
 		}
 	}
 	if c.Flags&cx.SpillSeen == 0 || expired(c.SpilledAt, mark.At) || spill == nil {

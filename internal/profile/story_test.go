@@ -11,8 +11,9 @@ import (
 	_ "time/tzdata" // the stories play in many zones
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/kikubari/kikubari/internal/cx"
 	"golang.org/x/tools/txtar"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 // TestStories folds the stories in testdata/story and compares what the

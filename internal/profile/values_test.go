@@ -11,8 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/kikubari/kikubari/internal/cx"
 	"pgregory.net/rapid"
+
+	"github.com/kikubari/kikubari/internal/cx"
 )
 
 // remembered is one value of one event, as the oracle keeps it.
@@ -95,9 +96,9 @@ func oracleNumber(a cx.Aggregate, kept []remembered) string {
 func oracleList(a cx.Aggregate, n int, kept []remembered) string {
 	var order []string
 	counts := make(map[string]int)
-	for i := len(kept) - 1; i >= 0; i-- {
-		if counts[kept[i].raw]++; counts[kept[i].raw] == 1 {
-			order = append(order, kept[i].raw)
+	for _, k := range slices.Backward(kept) {
+		if counts[k.raw]++; counts[k.raw] == 1 {
+			order = append(order, k.raw)
 		}
 	}
 	if a == cx.TopN {
@@ -302,10 +303,25 @@ func TestColumns(t *testing.T) {
 		"p": [{"price": 10, "count": 2, "tags": ["t", "u"]}, {"price": 0.5}, {"price": 3, "count": 3}, "odd", [7]],
 		"q": [{"count": 5}, {"count": 5}, {"count": 5}, {"count": 5}, {"count": 5}], "big": 9000000000000}`
 	for _, test := range []struct{ field, times, want string }{
-		{"a", "", "2"}, {"in.a", "", "3"}, {"in", "", ""}, {"n", "", ""}, {"none", "", ""}, {"s", "", `"x"`},
-		{"list", "", "1 2"}, {"p.price", "", "10 0.5 3"}, {"p.tags", "", `"t" "u"`}, {"list.a", "", ""},
-		{"a", "in.a", "6"}, {"a", "s", ""}, {"a", "none", ""}, {"p.price", "p.count", "20 9"},
-		{"p.price", "a", "20 1 6"}, {"a", "p.price", "20 1 6"}, {"p.price", "q.count", ""}, {"list", "list", "1 4"}, {"big", "big", ""},
+		{"a", "", "2"},
+		{"in.a", "", "3"},
+		{"in", "", ""},
+		{"n", "", ""},
+		{"none", "", ""},
+		{"s", "", `"x"`},
+		{"list", "", "1 2"},
+		{"p.price", "", "10 0.5 3"},
+		{"p.tags", "", `"t" "u"`},
+		{"list.a", "", ""},
+		{"a", "in.a", "6"},
+		{"a", "s", ""},
+		{"a", "none", ""},
+		{"p.price", "p.count", "20 9"},
+		{"p.price", "a", "20 1 6"},
+		{"a", "p.price", "20 1 6"},
+		{"p.price", "q.count", ""},
+		{"list", "list", "1 4"},
+		{"big", "big", ""},
 	} {
 		f := Folder{fields: cx.ParseFields(nil, []byte(body))}
 		c := column{field: cx.PathParts(test.field)}

@@ -60,7 +60,8 @@ func numbered(epoch uint64, previous cx.Position) *pipeline.Checkpoint {
 	}
 	for i := range 50 {
 		c.Identities = append(c.Identities, pipeline.IdentityRow{
-			Workspace: "demo", Customer: cx.CustomerID(i), Identity: cx.Identity{Namespace: cx.Mail, Value: fmt.Sprint(i), Since: cx.Instant(previous + 1)}})
+			Workspace: "demo", Customer: cx.CustomerID(i), Identity: cx.Identity{Namespace: cx.Mail, Value: fmt.Sprint(i), Since: cx.Instant(previous + 1)},
+		})
 	}
 	return c
 }

@@ -22,7 +22,8 @@ func stocked(t testing.TB, o Options) *Warehouse {
 	b := &pipeline.Batch{Upto: cx.At(2, 0)}
 	for i, ws := range []cx.Workspace{"demo", "rival"} {
 		b.Events = append(b.Events, pipeline.EventRow{Position: cx.At(1, i), At: cx.Second, Event: &cx.Event{
-			Workspace: ws, Name: cx.EventName("of " + ws), Type: cx.Track, Properties: []byte(`{"price": 4000}`)}})
+			Workspace: ws, Name: cx.EventName("of " + ws), Type: cx.Track, Properties: []byte(`{"price": 4000}`),
+		}})
 	}
 	if err := w.Append(context.Background(), b); err != nil {
 		t.Fatal(err)
@@ -287,7 +288,7 @@ func TestErrorsPointAtThePlace(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "2:") {
 		t.Errorf("a syntax error on line 2: %v", err)
 	}
-	_, err = w.Query(context.Background(), "demo", "select nmae from events")
+	_, err = w.Query(context.Background(), "demo", "select name from events")
 	if err == nil || !strings.Contains(err.Error(), "name") || strings.Contains(err.Error(), "store") {
 		t.Errorf("a misspelt column: %v", err)
 	}

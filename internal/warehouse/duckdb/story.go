@@ -114,10 +114,10 @@ func (w *Warehouse) Decision(ctx context.Context, ws cx.Workspace, id cx.Decisio
 // workspace's rows.
 func (w *Warehouse) look(ctx context.Context, op string, ws cx.Workspace, f func(f *file, in string) error) error {
 	var in string
-	switch {
-	case ws == "":
+	switch ws {
+	case "":
 		return cx.E(cx.Denied, op, "say which workspace is asked about")
-	case ws == access.Everywhere:
+	case access.Everywhere:
 		in = "true"
 	default:
 		in = "workspace = '" + strings.ReplaceAll(string(ws), "'", "''") + "'"

@@ -33,19 +33,31 @@ func golden(t *testing.T, open func() Warehouse) {
 	appendTo(t, w, b)
 
 	for _, q := range []struct{ statement, want string }{
-		{"select name, count(*) as n from events group by all order by n desc, name",
-			`[["Product Viewed",12],["Product Added",6],["Order Completed",4]]`},
-		{"select sum((properties->>'price')::BIGINT)::BIGINT from events where name = 'Order Completed'",
-			`[[22000]]`}, // 1 + 4 + 7 + 10 thousand
-		{"select count(distinct customer) from events where time < TIMESTAMP '2026-11-05'",
-			`[[3]]`},
-		{`select count(distinct customer) filter (where viewed), count(distinct customer) filter (where viewed and added), count(distinct customer) filter (where viewed and added and ordered)
+		{
+			"select name, count(*) as n from events group by all order by n desc, name",
+			`[["Product Viewed",12],["Product Added",6],["Order Completed",4]]`,
+		},
+		{
+			"select sum((properties->>'price')::BIGINT)::BIGINT from events where name = 'Order Completed'",
+			`[[22000]]`,
+		}, // 1 + 4 + 7 + 10 thousand
+		{
+			"select count(distinct customer) from events where time < TIMESTAMP '2026-11-05'",
+			`[[3]]`,
+		},
+		{
+			`select count(distinct customer) filter (where viewed), count(distinct customer) filter (where viewed and added), count(distinct customer) filter (where viewed and added and ordered)
 		  from (select customer, bool_or(name = 'Product Viewed') as viewed, bool_or(name = 'Product Added') as added, bool_or(name = 'Order Completed') as ordered from events group by customer)`,
-			`[[12,6,2]]`}, // people 1 and 7 did all three
-		{"select customer from events where name = 'Order Completed' order by time desc limit 1",
-			`[["` + cx.CustomerID(10).String() + `"]]`},
-		{"select count(*) from events where customer = '" + cx.CustomerID(7).String() + "'",
-			`[[3]]`},
+			`[[12,6,2]]`,
+		}, // people 1 and 7 did all three
+		{
+			"select customer from events where name = 'Order Completed' order by time desc limit 1",
+			`[["` + cx.CustomerID(10).String() + `"]]`,
+		},
+		{
+			"select count(*) from events where customer = '" + cx.CustomerID(7).String() + "'",
+			`[[3]]`,
+		},
 	} {
 		equal(t, q.statement, ask(t, w, "demo", q.statement), q.want)
 	}
