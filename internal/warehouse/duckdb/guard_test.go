@@ -288,7 +288,7 @@ func TestErrorsPointAtThePlace(t *testing.T) {
 	if err == nil || !strings.HasPrefix(err.Error(), "2:") {
 		t.Errorf("a syntax error on line 2: %v", err)
 	}
-	_, err = w.Query(context.Background(), "demo", "select name from events")
+	_, err = w.Query(context.Background(), "demo", "select nam from events")
 	if err == nil || !strings.Contains(err.Error(), "name") || strings.Contains(err.Error(), "store") {
 		t.Errorf("a misspelt column: %v", err)
 	}
