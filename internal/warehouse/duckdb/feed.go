@@ -158,6 +158,7 @@ func (f *feed) settle() error {
 	if !f.unsure {
 		return nil
 	}
+	_ = f.exec("ROLLBACK") // of a transaction whose own rollback failed for want of memory; usually there is none
 	return f.look()
 }
 

@@ -66,7 +66,7 @@ var (
 // checkpointAfter is how much log DuckDB collects before it rewrites it into
 // the file. Smaller values compress the last row group again and again; larger
 // ones keep more in memory and make recovery and the single pause longer.
-const checkpointAfter = "256MiB"
+const checkpointAfter = "64MiB"
 
 // Open opens the warehouse, creating the file when there is none. A file that
 // another process has open, or that a newer program wrote, is refused with
