@@ -2,11 +2,12 @@ package duckdb
 
 import (
 	"context"
+	"database/sql/driver"
 	"fmt"
+	"reflect"
 	"strings"
 	"time"
 
-	duck "github.com/duckdb/duckdb-go/v2"
 	"github.com/duckdb/duckdb-go/v2/mapping"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -16,46 +17,41 @@ import (
 
 // feed is the connection that appends. It is used by one goroutine at a time.
 type feed struct {
-	db    mapping.Database
-	conn  mapping.Connection
+	owner driver.Conn
+	conn  mapping.Connection // of owner
 	texts texts
 
 	position cx.Position
 	unsure   bool // the last commit failed: position must be read again, and may be that commit's
 }
 
-// open takes a second handle on the file that the driver has open already; the
-// cache of the driver makes sure that it is the same one.
-func (f *feed) open(o *Options) error {
-	var config mapping.Config
-	if mapping.CreateConfig(&config) == mapping.StateError {
-		return fmt.Errorf("make a configuration")
+// open takes a connection of its own.
+func (f *feed) open(ctx context.Context, c driver.Connector) (err error) {
+	if f.owner, err = c.Connect(ctx); err != nil {
+		return err
 	}
-	defer mapping.DestroyConfig(&config)
-	mapping.SetConfig(config, "duckdb_api", "go") // as the driver does
-	for name, values := range o.settings() {
-		if mapping.SetConfig(config, name, values[0]) == mapping.StateError {
-			return fmt.Errorf("set %s to %s", name, values[0])
-		}
-	}
-	var message string
-	if mapping.GetOrCreateFromCache(duck.GetInstanceCache(), o.Path, &f.db, config, &message) == mapping.StateError {
-		return fmt.Errorf("take a second handle: %s", message)
-	}
-	if mapping.Connect(f.db, &f.conn) == mapping.StateError {
-		return fmt.Errorf("connect")
+	if f.conn, err = inner(f.owner); err != nil {
+		return err
 	}
 	return f.look()
 }
 
-func (f *feed) close() {
-	if f.conn.Ptr != nil {
-		mapping.Disconnect(&f.conn)
+// inner returns the connection under one of the driver, which has no way to
+// append whole chunks and keeps it to itself.
+func inner(conn driver.Conn) (c mapping.Connection, err error) {
+	field := reflect.ValueOf(conn).Elem().FieldByName("conn")
+	if !field.IsValid() || field.Type() != reflect.TypeOf(c) {
+		return c, fmt.Errorf("the driver's connection is not the one that this was written for: pin the driver to the version in go.mod")
 	}
-	if f.db.Ptr != nil {
-		mapping.Close(&f.db)
-	}
+	return mapping.Connection{Ptr: field.FieldByName("Ptr").UnsafePointer()}, nil
+}
+
+func (f *feed) close() error {
 	f.texts.release()
+	if f.owner == nil {
+		return nil
+	}
+	return f.owner.Close()
 }
 
 // Position returns the position up to which rows are stored.

@@ -15,7 +15,7 @@ import (
 // Options says how the file is opened and how far questions may go. Zero fields
 // take the values in brackets.
 type Options struct {
-	Path    string // of the file, in a directory that exists; not with '?' in it
+	Path    string // of the file, in a directory that exists
 	Memory  int64  // bytes that DuckDB may use for data [128 MiB]
 	Threads int    // of DuckDB's own, besides those that call it [1]
 

@@ -3,6 +3,10 @@
 -- a position narrows a scan to a few row groups. Customers are kept twice: as
 -- the text that people see and as the number, by which they are found ten times
 -- as fast.
+--
+-- Long texts are compressed by zstd and scattered ones not at all: both cost a
+-- fraction of what DuckDB's own choice costs when rows are written, and zstd
+-- takes half the space.
 
 CREATE SCHEMA store;
 
@@ -16,7 +20,7 @@ INSERT INTO store.meta VALUES (0, 0);
 CREATE TABLE store.events (
     position     UBIGINT   NOT NULL,
     workspace    VARCHAR   NOT NULL,
-    customer     VARCHAR   NOT NULL,
+    customer     VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     customer_id  UBIGINT   NOT NULL,
     recorded     TIMESTAMP NOT NULL,
     time         TIMESTAMP,
@@ -29,38 +33,38 @@ CREATE TABLE store.events (
     flags        USMALLINT NOT NULL,
     key          VARCHAR   NOT NULL,
     key_kind     UTINYINT  NOT NULL,
-    message_id   VARCHAR   NOT NULL,
-    anonymous_id VARCHAR,
-    user_id      VARCHAR,
+    message_id   VARCHAR   NOT NULL USING COMPRESSION uncompressed,
+    anonymous_id VARCHAR USING COMPRESSION uncompressed,
+    user_id      VARCHAR USING COMPRESSION uncompressed,
     group_id     VARCHAR,
     previous_id  VARCHAR,
     locale       VARCHAR,
-    consent      JSON,
-    properties   JSON,
-    context      JSON
+    consent      JSON USING COMPRESSION zstd,
+    properties   JSON USING COMPRESSION zstd,
+    context      JSON USING COMPRESSION zstd
 );
 
 CREATE TABLE store.decisions (
     position    UBIGINT   NOT NULL,
     workspace   VARCHAR   NOT NULL,
-    customer    VARCHAR   NOT NULL,
+    customer    VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     customer_id UBIGINT   NOT NULL,
     time        TIMESTAMP NOT NULL,
-    decision    VARCHAR   NOT NULL,
+    decision    VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     event       VARCHAR   NOT NULL,
     definitions UBIGINT   NOT NULL,
-    winners     JSON      NOT NULL,
-    trace       BLOB      NOT NULL,
-    input       BLOB      NOT NULL
+    winners     JSON      NOT NULL USING COMPRESSION zstd,
+    trace       BLOB      NOT NULL USING COMPRESSION zstd,
+    input       BLOB      NOT NULL USING COMPRESSION zstd
 );
 
 CREATE TABLE store.exposures (
     position    UBIGINT   NOT NULL,
     workspace   VARCHAR   NOT NULL,
-    customer    VARCHAR   NOT NULL,
+    customer    VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     customer_id UBIGINT   NOT NULL,
     time        TIMESTAMP NOT NULL,
-    decision    VARCHAR   NOT NULL,
+    decision    VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     action      VARCHAR   NOT NULL,
     place       VARCHAR   NOT NULL,
     fate        UTINYINT  NOT NULL
@@ -69,7 +73,7 @@ CREATE TABLE store.exposures (
 CREATE TABLE store.segment_moves (
     position    UBIGINT   NOT NULL,
     workspace   VARCHAR   NOT NULL,
-    customer    VARCHAR   NOT NULL,
+    customer    VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     customer_id UBIGINT   NOT NULL,
     time        TIMESTAMP NOT NULL,
     segment     VARCHAR   NOT NULL,
@@ -80,9 +84,9 @@ CREATE TABLE store.segment_moves (
 CREATE TABLE store.merges (
     position  UBIGINT   NOT NULL,
     workspace VARCHAR   NOT NULL,
-    winner    VARCHAR   NOT NULL,
+    winner    VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     winner_id UBIGINT   NOT NULL,
-    loser     VARCHAR   NOT NULL,
+    loser     VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     loser_id  UBIGINT   NOT NULL,
     time      TIMESTAMP NOT NULL,
     reason    VARCHAR   NOT NULL
