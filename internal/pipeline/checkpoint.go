@@ -169,6 +169,7 @@ func (s *Shard) writeWarehouse(ctx context.Context) {
 		}
 		s.Stages.Warehouse.add(time.Since(start))
 		s.warehouse.advance(b.Upto)
+		s.rows.give(b)
 		s.feeding.Add(-1)
 	}
 }

@@ -143,7 +143,7 @@ func (w *worker) decide(c *cx.Customer, at cx.Position, ev *cx.Event, entered []
 	}
 	row := DecisionRow{
 		ID: in.ID, Position: at, At: w.scope.Now, Workspace: c.Workspace, Customer: c.ID,
-		Definitions: w.ws.set.Sequence, Winners: slices.Clone(w.result.Decision.Treatments), Trace: slices.Clone(w.result.Trace),
+		Definitions: w.ws.set.Sequence, Winners: slices.Clone(w.result.Decision.Treatments), Trace: w.stash.keep(w.result.Trace),
 		Input: w.encodeInput(&in, c, ev),
 	}
 	if ev != nil {

@@ -88,7 +88,8 @@ type SpillRow struct {
 type Warehouse interface {
 	// Position returns the position up to which rows are stored, 0 for none.
 	Position(ctx context.Context) (cx.Position, error)
-	// Append stores the rows and the batch's position in one transaction.
+	// Append stores the rows and the batch's position in one transaction. It keeps
+	// nothing of b: its memory is used again.
 	Append(ctx context.Context, b *Batch) error
 }
 

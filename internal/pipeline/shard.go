@@ -108,6 +108,7 @@ type Shard struct {
 	parts chan *part
 	cuts  chan *cutHead
 	feeds chan *Batch
+	rows  pool
 
 	failure  error
 	failOnce sync.Once
@@ -137,7 +138,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	s := &Shard{
 		opts: opts, resolver: new(profile.Resolver),
 		barriers: make(chan *report, opts.Workers), flushes: make(chan chan<- struct{}, 8),
-		parts: make(chan *part, opts.Workers), cuts: make(chan *cutHead, 1), feeds: make(chan *Batch, 1),
+		parts: make(chan *part, opts.Workers), cuts: make(chan *cutHead, 1), feeds: make(chan *Batch, 1), rows: make(pool, 2),
 		warehouse: newWatermark(), failed: make(chan struct{}), stopping: make(chan struct{}),
 	}
 	for i := range s.lanes {
@@ -145,7 +146,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	}
 	s.due = make([]atomic.Int64, opts.Workers)
 	for i := range opts.Workers {
-		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), page: new(page), epoch: 1, counts: map[cx.Workspace]*Counts{}}
+		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), handed: new(Batch), page: new(page), epoch: 1, counts: map[cx.Workspace]*Counts{}}
 		for l := i; l < cx.Lanes; l += opts.Workers {
 			w.lanes = append(w.lanes, s.lanes[l])
 		}

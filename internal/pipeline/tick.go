@@ -101,6 +101,9 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	if b.flush {
 		s.handOver(reports, at)
 	}
+	if quiet {
+		s.rows.shrink()
+	}
 }
 
 // maxRows is how many rows may wait for a busy warehouse before the machine waits
@@ -121,6 +124,7 @@ func (s *Shard) handOver(reports []*report, upto cx.Position) {
 	s.unfed = 0
 	rows := s.gather(reports, upto)
 	if upto <= s.skip {
+		s.rows.give(rows)
 		return // a replay: the warehouse has these rows
 	}
 	s.feeding.Add(1)
@@ -186,7 +190,8 @@ func (s *Shard) setState(state *shared) {
 // gather joins the workers' rows into one batch for the warehouse, leaving out
 // those that it has already.
 func (s *Shard) gather(reports []*report, upto cx.Position) *Batch {
-	all := &Batch{Upto: upto}
+	all := s.rows.take()
+	all.Upto = upto
 	for _, r := range reports {
 		all.add(r.rows, s.skip)
 	}

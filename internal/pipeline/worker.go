@@ -40,7 +40,9 @@ type worker struct {
 	ws        *workspace
 	ctx       context.Context
 
-	feed *Batch // rows since the last flush
+	feed   *Batch // rows since the last flush
+	handed *Batch // rows handed over at the last flush, to be filled again after the next
+	stash  stash
 
 	epoch   uint64      // number of the cut that is being gathered
 	dirty   []*resident // changed since the last cut
@@ -287,8 +289,7 @@ func (w *worker) barrier(b *batch) {
 	}
 	r := &report{worker: w, unsaved: len(w.dirty) > 0}
 	if b.flush {
-		r.rows = w.feed
-		w.feed = w.feed.like()
+		r.rows = w.handRows()
 	}
 	if b.cut != 0 {
 		w.beginCut(b.cut)
