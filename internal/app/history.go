@@ -4,13 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/decide"
 	"github.com/kikubari/kikubari/internal/definition"
-	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
 	"github.com/kikubari/kikubari/internal/warehouse"
 )
@@ -54,7 +52,7 @@ func (h history) Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID)
 	if err != nil {
 		return api.Decision{}, err
 	}
-	again, err := pipeline.Explain(row, set, h.entry(ctx))
+	again, err := pipeline.Explain(row, set, func() (*cx.Event, error) { return h.house.Event(ctx, row.Workspace, row.Position) })
 	if err != nil {
 		return api.Decision{}, err
 	}
@@ -70,22 +68,6 @@ func (h history) Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID)
 	}
 	out.Explain, err = json.Marshal(explained(again))
 	return out, err
-}
-
-// entry finds journal entries by position.
-func (h history) entry(ctx context.Context) func(cx.Position) ([]byte, error) {
-	return func(at cx.Position) (payload []byte, err error) {
-		err = h.journal.Read(ctx, at.Sequence(), at.Sequence(), func(r *journal.Record) error {
-			if i := at.Index(); r.Sequence == at.Sequence() && i < len(r.Entries) {
-				payload = slices.Clone(r.Entries[i].Payload)
-			}
-			return nil
-		})
-		if err == nil && payload == nil {
-			err = cx.E(cx.NotFound, "", "the event is no longer in the journal, so the decision cannot be made again")
-		}
-		return payload, err
-	}
 }
 
 // explanation is what explaining a decision adds to the record.

@@ -15,8 +15,8 @@ import (
 
 // What is kept beside every decision, so that it can be made again, is not the
 // whole customer but the facts that the offer's rules and gates look at: values
-// of statistics, some traits, memberships, the ledger. The event of a silent
-// decision is in the journal and is not kept twice.
+// of statistics, some traits, memberships, the ledger. The event is a row of
+// the warehouse already.
 
 // interest is what a workspace's offer looks at.
 type interest struct {
@@ -135,6 +135,9 @@ func decodeFacts(b []byte) (*facts, error) {
 	return f, err
 }
 
+// whole marks the kind of a number that has no fraction, which most have.
+const whole = 0x80
+
 func appendValue(dst []byte, v cx.Value) []byte {
 	dst = append(dst, byte(v.Kind))
 	switch v.Kind {
@@ -144,6 +147,10 @@ func appendValue(dst []byte, v cx.Value) []byte {
 		}
 		return append(dst, 0)
 	case cx.Number:
+		if n := int64(v.Float()); float64(n) == v.Float() && n > -1<<53 && n < 1<<53 && !(n == 0 && math.Signbit(v.Float())) {
+			dst[len(dst)-1] |= whole
+			return binary.AppendVarint(dst, n)
+		}
 		return binary.LittleEndian.AppendUint64(dst, math.Float64bits(v.Float()))
 	case cx.Time:
 		return binary.LittleEndian.AppendUint64(dst, uint64(v.Instant()))
@@ -160,6 +167,14 @@ func (r *reader) value() cx.Value {
 		return cx.Value{Kind: cx.Null}
 	case cx.Bool:
 		return cx.BoolValue(r.byte() == 1)
+	case cx.Number | whole:
+		n, width := binary.Varint(r.b)
+		if width <= 0 {
+			r.bad, r.b = true, nil
+			return cx.Value{}
+		}
+		r.b = r.b[width:]
+		return cx.NumberValue(float64(n))
 	case cx.Number:
 		return cx.NumberValue(math.Float64frombits(r.uint64()))
 	case cx.Time:
@@ -196,29 +211,25 @@ func (r *reader) uint64() uint64 {
 	return v
 }
 
-// inJournal stands for the event of a decision that said nothing.
-var inJournal = []byte{0}
+// onEvent says that the decision was made on an event, the one at its position.
+var onEvent = []byte{1}
 
 // encodeInput keeps what the decision was made from.
 func (w *worker) encodeInput(in *decide.Input, c *cx.Customer, ev *cx.Event) []byte {
-	w.encoded = w.ws.interest.appendFacts(w.encoded[:0], c, w.scope.Statistics, &w.slim)
-	known := len(w.encoded)
+	w.known = w.ws.interest.appendFacts(w.known[:0], c, w.scope.Statistics, &w.slim)
 	event := []byte(nil)
-	switch {
-	case ev == nil:
-	case len(w.result.Decision.Treatments) == 0:
-		event = inJournal
-	default:
-		w.encoded = cx.AppendEvent(w.encoded, ev)
-		event = w.encoded[known:]
+	if ev != nil {
+		event = onEvent
 	}
-	return decide.AppendInput(make([]byte, 0, len(w.encoded)+384), in, &w.result, w.encoded[:known], event)
+	w.encoded = decide.AppendInput(w.encoded[:0], in, &w.result, w.known, event)
+	return w.stash.keep(w.encoded)
 }
 
 // Explain makes a recorded decision again with today's code, from what was
 // stored beside it and the set that was in force, and compares. event finds the
-// payload of a journal entry; it is asked for decisions that said nothing.
-func Explain(row *DecisionRow, set *definition.Set, event func(cx.Position) ([]byte, error)) (*decide.Explanation, error) {
+// event that a decision was made on; it is not asked for those that a timer
+// made.
+func Explain(row *DecisionRow, set *definition.Set, event func() (*cx.Event, error)) (*decide.Explanation, error) {
 	stored, err := decide.DecodeInput(row.Input)
 	if err != nil {
 		return nil, err
@@ -227,16 +238,10 @@ func Explain(row *DecisionRow, set *definition.Set, event func(cx.Position) ([]b
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", row.ID, err)
 	}
-	if len(stored.Event) == 1 {
-		if stored.Event, err = event(row.Position); err != nil {
-			return nil, fmt.Errorf("explain %s: %w", row.ID, err)
-		}
-	}
 	scope := rule.Scope{Customer: known.customer, Statistics: known, Now: stored.Now, Zone: set.Settings.Zone}
 	if len(stored.Event) > 0 {
-		scope.Event = new(cx.Event)
-		if err := cx.DecodeEvent(stored.Event, scope.Event); err != nil {
-			return nil, fmt.Errorf("event of %s: %w", row.ID, err)
+		if scope.Event, err = event(); err != nil {
+			return nil, fmt.Errorf("explain %s: %w", row.ID, err)
 		}
 		scope.Fields = cx.ParseFields(nil, scope.Event.Properties)
 	}

@@ -367,17 +367,19 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 		}
 		sets[p.Sequence] = set
 	}
-	event := func(at cx.Position) (payload []byte, err error) {
-		err = j.Read(t.Context(), at.Sequence(), at.Sequence(), func(r *journal.Record) error {
-			payload = r.Entries[at.Index()].Payload
-			return nil
-		})
-		return payload, err
+	events := map[cx.Position]*cx.Event{}
+	for i := range house.batch.Events {
+		events[house.batch.Events[i].Position] = house.batch.Events[i].Event
 	}
 	spoke, silent := 0, 0
 	for i := range house.batch.Decisions {
 		d := &house.batch.Decisions[i]
-		e, err := pipeline.Explain(d, sets[d.Definitions], event)
+		e, err := pipeline.Explain(d, sets[d.Definitions], func() (*cx.Event, error) {
+			if e := events[d.Position]; e != nil {
+				return e, nil
+			}
+			return nil, cx.E(cx.NotFound, "", "no event at "+d.Position.String())
+		})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -51,6 +51,7 @@ type worker struct {
 	next    part        // what the next cut has so far besides customers
 	arena   []byte      // where rows are encoded
 	encoded []byte      // scratch for what a decision was made from
+	known   []byte      // scratch for the customer's part of it
 	slim    factsScratch
 	page    *page   // what the store does not know yet of the cut being gathered
 	pages   []*page // the same of earlier cuts that may not be committed

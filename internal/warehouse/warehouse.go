@@ -28,6 +28,8 @@ type Reader interface {
 	Story(ctx context.Context, w cx.Workspace, id cx.CustomerID, before cx.Position, limit int) ([]Item, error)
 	// Decision returns one decision as it was recorded, or kind NotFound.
 	Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID) (*pipeline.DecisionRow, error)
+	// Event returns the event at a position, or kind NotFound.
+	Event(ctx context.Context, w cx.Workspace, at cx.Position) (*cx.Event, error)
 	// Recent returns the newest events, newest first.
 	Recent(ctx context.Context, w cx.Workspace, limit int) ([]Item, error)
 }

@@ -110,6 +110,38 @@ func (w *Warehouse) Decision(ctx context.Context, ws cx.Workspace, id cx.Decisio
 	return d, nil
 }
 
+// Event returns one event as it was stored.
+func (w *Warehouse) Event(ctx context.Context, ws cx.Workspace, at cx.Position) (e *cx.Event, err error) {
+	e = new(cx.Event)
+	err = w.look(ctx, "read an event", ws, func(f *file, in string) error {
+		var anonymous, user, group, previous, locale, consent, properties, around sql.NullString
+		err := f.lookups.QueryRowContext(ctx, fmt.Sprintf(`
+			SELECT workspace, key, key_kind, type, flags, name, message_id, anonymous_id, user_id, group_id, previous_id, locale,
+			       time, original, received, consent::VARCHAR, properties::VARCHAR, context::VARCHAR
+			FROM store.events WHERE %s AND position = %d`, in, uint64(at))).Scan(
+			&e.Workspace, &e.Key, &e.KeyKind, &e.Type, &e.Flags, &e.Name, &e.MessageID, &anonymous, &user, &group, &previous, &locale,
+			instant{&e.Time}, instant{&e.Original}, instant{&e.ReceivedAt}, &consent, &properties, &around)
+		if errors.Is(err, sql.ErrNoRows) {
+			return cx.E(cx.NotFound, "", "there is no event at "+at.String()+"; one just received appears within seconds")
+		}
+		e.AnonymousID, e.UserID, e.GroupID, e.PreviousID, e.Locale = anonymous.String, user.String, group.String, previous.String, locale.String
+		e.Consent, e.Properties, e.Context = raw(consent), raw(properties), raw(around)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return e, nil
+}
+
+// raw returns the JSON that a column holds, nil when it holds none.
+func raw(s sql.NullString) []byte {
+	if !s.Valid {
+		return nil
+	}
+	return []byte(s.String)
+}
+
 // look runs f on a thread of low priority with the condition that keeps the
 // workspace's rows.
 func (w *Warehouse) look(ctx context.Context, op string, ws cx.Workspace, f func(f *file, in string) error) error {

@@ -203,6 +203,29 @@ func decision(t *testing.T, open func() Warehouse) {
 	kind(t, "an entry without a decision", err, cx.NotFound)
 }
 
+func eventAt(t *testing.T, open func() Warehouse) {
+	w := open()
+	full := &cx.Event{
+		Workspace: "demo", Key: "k_1", KeyKind: cx.ServerKey, Type: cx.Identify, Flags: cx.Verified | cx.TimeSet, Name: cx.Identified,
+		MessageID: "m", AnonymousID: "a", UserID: "u", GroupID: "g", PreviousID: "p",
+		Time: day0 - 1, Original: day0 - 2, ReceivedAt: day0, Consent: []byte(`{"onsite":true}`), Locale: "ja-JP",
+		Properties: []byte(`{"name": "花子",  "n":1.50}`), Context: []byte(`{"page":{"url":"https://shop.example/"}}`),
+	}
+	bare := &cx.Event{Workspace: "demo", Key: "k_1", KeyKind: cx.BrowserKey, Type: cx.Page, Name: cx.PageViewed, MessageID: "n"}
+	appendTo(t, w, pipeline.Batch{Upto: at(3, 0), Events: []pipeline.EventRow{{Position: at(1, 0), At: day0, Event: full}, {Position: at(2, 5), At: day0, Event: bare}}})
+	for p, want := range map[cx.Position]*cx.Event{at(1, 0): full, at(2, 5): bare} {
+		got, err := w.Event(ctx, "demo", p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "the event at "+p.String(), got, want)
+	}
+	_, err := w.Event(ctx, "demo", at(2, 4))
+	kind(t, "a position without an event", err, cx.NotFound)
+	_, err = w.Event(ctx, "rival", at(1, 0))
+	kind(t, "another workspace's event", err, cx.NotFound)
+}
+
 func recent(t *testing.T, open func() Warehouse) {
 	w := open()
 	appendTo(t, w, storyBatch())

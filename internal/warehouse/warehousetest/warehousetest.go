@@ -39,6 +39,7 @@ func Run(t *testing.T, place func(t *testing.T) (open func() Warehouse)) {
 		{"values come back as they were written", values},
 		{"a story is told newest first, with those merged in, page by page", story},
 		{"a decision is found by its id", decision},
+		{"an event is found by its position", eventAt},
 		{"the newest events", recent},
 		{"golden answers", golden},
 		{"nothing crosses from one workspace to another", workspaces},
