@@ -1,13 +1,20 @@
 package cx
 
-// DecisionID names a decision: a scattered form of the position of the entry
-// that was judged. It can be turned back into that position.
+// DecisionID names a decision. That on an event is a scattered form of the
+// event's position and can be turned back into it.
 type DecisionID uint64
 
 // NewDecisionID returns the id of the decision on the entry at p.
 func NewDecisionID(p Position) DecisionID { return DecisionID(mix(uint64(p))) }
 
-// Position returns the position of the entry that was judged.
+// NewTimerDecisionID returns the id of the decision that a timer of c led to at
+// p: timers of many customers may fire there.
+func NewTimerDecisionID(p Position, c CustomerID) DecisionID {
+	return DecisionID(mix(mix(uint64(p)) ^ uint64(c)))
+}
+
+// Position returns the position of the event that was judged. Of the decision of
+// a timer it returns some number.
 func (d DecisionID) Position() Position { return Position(unmix(uint64(d))) }
 
 // String writes the id as clients see it: "d_" and 13 characters.

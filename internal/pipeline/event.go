@@ -131,10 +131,11 @@ func (w *worker) judge(c *cx.Customer, ch *cx.Change) (entered, left []int) {
 // reports whether there was a decision.
 func (w *worker) decide(c *cx.Customer, at cx.Position, ev *cx.Event, entered []int) bool {
 	in := decide.Input{
-		ID: cx.NewDecisionID(at), Scope: &w.scope, Entered: entered,
+		ID: cx.NewTimerDecisionID(at, c.ID), Scope: &w.scope, Entered: entered,
 		Offer: w.ws.set.Offer, Policy: w.ws.set.Policy, Scorer: w.state.rates,
 	}
 	if ev != nil {
+		in.ID = cx.NewDecisionID(at)
 		in.Message = profile.Message(ev)
 		w.decider.Refresh(&in, &w.result)
 	}

@@ -24,10 +24,11 @@ import (
 // shelf is a warehouse that keeps rows in memory, and holds the machine to its
 // promise of giving each exactly once.
 type shelf struct {
-	mu    sync.Mutex
-	upto  cx.Position
-	batch pipeline.Batch
-	seen  map[cx.Position]bool
+	mu      sync.Mutex
+	upto    cx.Position
+	batch   pipeline.Batch
+	seen    map[cx.Position]bool
+	decided map[cx.DecisionID]bool
 }
 
 func (s *shelf) Position(context.Context) (cx.Position, error) {
@@ -53,6 +54,16 @@ func (s *shelf) Append(_ context.Context, b *pipeline.Batch) error {
 		s.seen[at] = true
 		b.Events[i].Event = b.Events[i].Event.Clone()
 	}
+	for i := range b.Decisions {
+		id := b.Decisions[i].ID
+		if s.decided[id] {
+			return cx.E(cx.Conflict, "append", "two decisions are called "+id.String())
+		}
+		if s.decided == nil {
+			s.decided = map[cx.DecisionID]bool{}
+		}
+		s.decided[id] = true
+	}
 	s.batch.Events = append(s.batch.Events, b.Events...)
 	s.batch.Decisions = append(s.batch.Decisions, b.Decisions...)
 	s.batch.Exposures = append(s.batch.Exposures, b.Exposures...)
@@ -62,15 +73,15 @@ func (s *shelf) Append(_ context.Context, b *pipeline.Batch) error {
 	return nil
 }
 
-// decisions returns what was decided, by position.
-func (s *shelf) decisions() map[cx.Position]string {
+// decisions returns what was decided, where and for whom.
+func (s *shelf) decisions() map[cx.DecisionID]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[cx.Position]string{}
+	out := map[cx.DecisionID]string{}
 	for _, d := range s.batch.Decisions {
-		out[d.Position] = fmt.Sprintf("%s %x", d.ID, d.Trace)
+		out[d.ID] = fmt.Sprintf("%v %s %x", d.Position, d.Customer, d.Trace)
 		for _, w := range d.Winners {
-			out[d.Position] += " " + string(w.Content)
+			out[d.ID] += " " + string(w.Content)
 		}
 	}
 	return out
@@ -115,6 +126,25 @@ func openJournal(t *testing.T, dir string, clock *wall) *journal.Journal {
 	return j
 }
 
+// reminder is decided by timers, for several people at one tick.
+const reminder = `
+kind: action
+name: forgotten-cart-reminder
+purpose: on_site_service
+issue: service
+group: cart
+place: bottom-bar
+trigger:
+  - segment: forgotten-cart
+applicable: cart > 0
+value: 1
+copy:
+  ja:
+    text: カートに商品があります
+  en:
+    text: Your cart is waiting
+`
+
 func demoDocuments(t *testing.T) []byte {
 	t.Helper()
 	var files []definition.File
@@ -129,6 +159,7 @@ func demoDocuments(t *testing.T) []byte {
 	if err != nil {
 		t.Fatal(err)
 	}
+	files = append(files, definition.File{Name: "reminder.yaml", Text: []byte(reminder)})
 	docs, problems := definition.Parse(files)
 	if len(problems) > 0 {
 		t.Fatal(definition.AsError(problems))

@@ -74,38 +74,42 @@ func (w *Warehouse) Recent(ctx context.Context, ws cx.Workspace, limit int) (ite
 	return items, err
 }
 
-// Decision returns one decision as it was recorded. Its id tells the position,
-// by which the row is found without a search.
+// Decision returns one decision as it was recorded. The id of one on an event
+// tells its position, by which the row is found without a search.
 func (w *Warehouse) Decision(ctx context.Context, ws cx.Workspace, id cx.DecisionID) (d *pipeline.DecisionRow, err error) {
-	d = &pipeline.DecisionRow{ID: id, Position: id.Position()}
 	err = w.look(ctx, "read a decision", ws, func(f *file, in string) error {
-		var (
-			customer, definitions    uint64
-			at                       time.Time
-			workspace, name, winners string
-		)
-		err := f.lookups.QueryRowContext(ctx, fmt.Sprintf(
-			"SELECT workspace, customer_id, time, event, definitions, winners::VARCHAR, trace, input FROM store.decisions WHERE %s AND position = %d AND decision = ?", in, d.Position),
-			id.String()).Scan(&workspace, &customer, &at, &name, &definitions, &winners, &d.Trace, &d.Input)
+		d, err = f.decision(ctx, fmt.Sprintf("%s AND position = %d", in, uint64(id.Position())), id)
+		if errors.Is(err, sql.ErrNoRows) {
+			d, err = f.decision(ctx, in, id) // a timer's
+		}
 		if errors.Is(err, sql.ErrNoRows) {
 			return cx.E(cx.NotFound, "", "there is no decision "+id.String()+"; one just made appears within seconds")
 		}
-		if err != nil {
-			return err
-		}
-		d.Workspace, d.Customer, d.At = cx.Workspace(workspace), cx.CustomerID(customer), cx.InstantOf(at)
-		d.Event, d.Definitions = cx.EventName(name), definitions
-		var ws []warehouse.Winner
-		if err := json.Unmarshal([]byte(winners), &ws); err != nil {
-			return err
-		}
-		for _, x := range ws {
-			d.Winners = append(d.Winners, cx.Treatment{Action: x.Action, Place: x.Place, Channel: x.Channel, Content: x.Content})
-		}
-		return nil
+		return err
 	})
 	if err != nil {
 		return nil, err
+	}
+	return d, nil
+}
+
+func (f *file) decision(ctx context.Context, where string, id cx.DecisionID) (*pipeline.DecisionRow, error) {
+	d := &pipeline.DecisionRow{ID: id}
+	var customer uint64
+	var winners string
+	err := f.lookups.QueryRowContext(ctx,
+		"SELECT position, workspace, customer_id, time, event, definitions, winners::VARCHAR, trace, input FROM store.decisions WHERE "+where+" AND decision = ?", id.String(),
+	).Scan(position{&d.Position}, &d.Workspace, &customer, instant{&d.At}, &d.Event, &d.Definitions, &winners, &d.Trace, &d.Input)
+	if err != nil {
+		return nil, err
+	}
+	d.Customer = cx.CustomerID(customer)
+	var won []warehouse.Winner
+	if err := json.Unmarshal([]byte(winners), &won); err != nil {
+		return nil, err
+	}
+	for _, x := range won {
+		d.Winners = append(d.Winners, cx.Treatment{Action: x.Action, Place: x.Place, Channel: x.Channel, Content: x.Content})
 	}
 	return d, nil
 }

@@ -199,6 +199,19 @@ func decision(t *testing.T, open func() Warehouse) {
 		t.Fatal(err)
 	}
 	equal(t, "the decision", *got, b.Decisions[0])
+
+	timer := b.Decisions[0]
+	timer.Position, timer.Event = at(61, 0), ""
+	timer.ID = cx.NewTimerDecisionID(timer.Position, timer.Customer)
+	other := timer
+	other.Customer, other.ID = 77, cx.NewTimerDecisionID(timer.Position, 77)
+	appendTo(t, w, pipeline.Batch{Upto: timer.Position, Decisions: []pipeline.DecisionRow{timer, other}})
+	for _, d := range []pipeline.DecisionRow{timer, other} {
+		if got, err = w.Decision(ctx, "demo", d.ID); err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "the decision of a timer", *got, d)
+	}
 	_, err = w.Decision(ctx, "demo", cx.NewDecisionID(at(20, 0)))
 	kind(t, "an entry without a decision", err, cx.NotFound)
 }
