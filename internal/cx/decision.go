@@ -20,6 +20,9 @@ func (d DecisionID) Position() Position { return Position(unmix(uint64(d))) }
 // String writes the id as clients see it: "d_" and 13 characters.
 func (d DecisionID) String() string { return formatID("d_", uint64(d)) }
 
+// Append appends what String returns.
+func (d DecisionID) Append(dst []byte) []byte { return appendID(dst, "d_", uint64(d)) }
+
 // ParseDecisionID reads what String wrote.
 func ParseDecisionID(s string) (DecisionID, bool) {
 	v, ok := parseID("d_", s)

@@ -27,9 +27,13 @@ func (id CustomerID) Lane() int { return int(id >> 58) }
 var idText = base32.NewEncoding("0123456789abcdefghjkmnpqrstvwxyz").WithPadding(base32.NoPadding)
 
 func formatID(prefix string, v uint64) string {
+	return string(appendID(make([]byte, 0, 16), prefix, v))
+}
+
+func appendID(dst []byte, prefix string, v uint64) []byte {
 	var b [8]byte
 	binary.BigEndian.PutUint64(b[:], v)
-	return prefix + idText.EncodeToString(b[:])
+	return idText.AppendEncode(append(dst, prefix...), b[:])
 }
 
 func parseID(prefix, s string) (uint64, bool) {
@@ -47,6 +51,9 @@ func parseID(prefix, s string) (uint64, bool) {
 
 // String writes the id as people and URLs see it: "c_" and 13 characters.
 func (id CustomerID) String() string { return formatID("c_", uint64(id)) }
+
+// Append appends what String returns.
+func (id CustomerID) Append(dst []byte) []byte { return appendID(dst, "c_", uint64(id)) }
 
 // ParseCustomerID reads what String wrote.
 func ParseCustomerID(s string) (CustomerID, bool) {

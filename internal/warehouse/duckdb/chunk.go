@@ -30,6 +30,11 @@ type table struct {
 	rows     int // in the chunk, the one being written included
 	next     int // column that the next value belongs to
 	failure  error
+
+	last    cx.CustomerID // whose text is called
+	named   bool          // whether called is a text of this chunk
+	called  cell
+	scratch []byte
 }
 
 // column is where one vector of the chunk keeps its values and its null mask.
@@ -69,6 +74,7 @@ func (t *table) aim() {
 		t.columns[i] = column{data: mapping.VectorGetData(v), mask: mapping.VectorGetValidity(v)}
 	}
 	t.rows = 0
+	t.named = false
 	t.texts.reset()
 }
 
@@ -173,19 +179,30 @@ func (t *table) blob(b []byte) { t.bytes(unsafe.String(unsafe.SliceData(b), len(
 // inlined is how many bytes of a text stand in the vector itself.
 const inlined = 12
 
-// bytes writes a duckdb_string_t: the length, then either the bytes or the
-// first four of them and a pointer to all.
-func (t *table) bytes(s string) {
-	p := t.at(16)
-	*(*uint32)(p) = uint32(len(s))
-	inline := unsafe.Slice((*byte)(unsafe.Add(p, 4)), inlined)
-	if len(s) <= inlined {
-		clear(inline[copy(inline, s):])
-		return
-	}
-	copy(inline[:4], s)
-	*(*uintptr)(unsafe.Add(p, 8)) = uintptr(t.texts.keep(s))
+func (t *table) bytes(s string) { t.again(t.point(s)) }
+
+// cell is a duckdb_string_t: the length, then either the bytes or the first four
+// of them and a pointer to all.
+type cell struct {
+	length uint32
+	head   [4]byte
+	rest   [8]byte
 }
+
+// point makes s a cell that is valid as long as the chunk.
+func (t *table) point(s string) (x cell) {
+	x.length = uint32(len(s))
+	n := copy(x.head[:], s)
+	if len(s) <= inlined {
+		copy(x.rest[:], s[n:])
+	} else {
+		*(*uintptr)(unsafe.Pointer(&x.rest)) = uintptr(t.texts.keep(s))
+	}
+	return x
+}
+
+// again writes a cell, which may stand elsewhere in the chunk too.
+func (t *table) again(x cell) { *(*cell)(t.at(16)) = x }
 
 // texts holds the bytes that vectors point to until their chunk is handed over.
 // Its blocks are pinned, for C reads them, and used again.

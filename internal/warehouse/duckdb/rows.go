@@ -1,11 +1,12 @@
 package duckdb
 
 import (
-	"encoding/json"
+	"unsafe"
+
+	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/pipeline"
-	"github.com/kikubari/kikubari/internal/warehouse"
 )
 
 // write appends every row of b, table by table. The values stand in the order
@@ -40,9 +41,22 @@ func appendRows[R any](f *feed, name string, columns int, rows []R, write func(*
 	return t.close()
 }
 
+// customer writes the text and the number of id. Rows of one customer often
+// stand together and share the text.
 func (t *table) customer(id cx.CustomerID) {
-	t.text(id.String())
+	if id != t.last || !t.named {
+		t.last, t.named = id, true
+		t.scratch = id.Append(t.scratch[:0])
+		t.called = t.point(unsafe.String(unsafe.SliceData(t.scratch), len(t.scratch)))
+	}
+	t.again(t.called)
 	t.uint64(uint64(id))
+}
+
+// decision writes the text of id.
+func (t *table) decision(id cx.DecisionID) {
+	t.scratch = id.Append(t.scratch[:0])
+	t.blob(t.scratch)
 }
 
 func writeEvent(t *table, r *pipeline.EventRow) {
@@ -77,29 +91,41 @@ func writeDecision(t *table, r *pipeline.DecisionRow) {
 	t.text(string(r.Workspace))
 	t.customer(r.Customer)
 	t.time(r.At)
-	t.text(r.ID.String())
+	t.decision(r.ID)
 	t.text(string(r.Event))
 	t.uint64(r.Definitions)
-	t.text(winnersJSON(r.Winners))
+	t.scratch = appendWinners(t.scratch[:0], r.Winners)
+	t.blob(t.scratch)
 	t.blob(r.Trace)
 	t.blob(r.Input)
 }
 
-// winnersJSON writes the treatments as the JSON array that the column holds. A
+// appendWinners writes the treatments as the JSON array that the column holds. A
 // content that is not JSON, which would spoil the whole column, is left out.
-func winnersJSON(ts []cx.Treatment) string {
-	out := make([]warehouse.Winner, len(ts))
+func appendWinners(dst []byte, ts []cx.Treatment) []byte {
+	dst = append(dst, '[')
 	for i, t := range ts {
-		out[i] = warehouse.Winner{Action: t.Action, Place: t.Place, Channel: t.Channel}
-		if json.Valid(t.Content) {
-			out[i].Content = t.Content
+		if i > 0 {
+			dst = append(dst, ',')
 		}
+		dst = appendMember(dst, `{"action":`, t.Action)
+		dst = appendMember(dst, `,"place":`, t.Place)
+		dst = appendMember(dst, `,"channel":`, string(t.Channel))
+		if jsontext.Value(t.Content).IsValid() {
+			dst = append(append(dst, `,"content":`...), t.Content...)
+		}
+		dst = append(dst, '}')
 	}
-	b, err := json.Marshal(out)
-	if err != nil {
-		return "[]"
+	return append(dst, ']')
+}
+
+// appendMember writes what stands before a text and the text.
+func appendMember(dst []byte, before, text string) []byte {
+	dst, err := jsontext.AppendQuote(append(dst, before...), text)
+	if err != nil { // it was not UTF-8, and has been mended
+		return dst
 	}
-	return string(b)
+	return dst
 }
 
 func writeExposure(t *table, r *pipeline.ExposureRow) {
@@ -107,7 +133,7 @@ func writeExposure(t *table, r *pipeline.ExposureRow) {
 	t.text(string(r.Workspace))
 	t.customer(r.Customer)
 	t.time(r.At)
-	t.text(r.Decision.String())
+	t.decision(r.Decision)
 	t.text(r.Action)
 	t.text(r.Place)
 	t.uint8(uint8(r.Fate))
