@@ -36,7 +36,7 @@ func compareTimers(a, b cx.Timer) int {
 // setWake sets the timer at which a membership may next change by time alone,
 // in place of the earlier one.
 func (w *worker) setWake(c *cx.Customer) {
-	due := w.ws.set.Segments.Wake(&w.scope, w.nextChange)
+	due := w.evaluator.Wake(w.ws.set.Segments, &w.scope, w.nextChange)
 	for i := range c.Timers {
 		if t := &c.Timers[i]; t.Kind == cx.TimerSegments {
 			if t.Due == due {

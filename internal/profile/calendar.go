@@ -14,6 +14,8 @@ type span struct {
 	day        int64      // civil days since 1970-01-01
 	week       int64      // day number of its Monday
 	month      int64      // months since January of year 0
+
+	ends [3]cx.Instant // of the day, the week and the month; 0 until asked for
 }
 
 const (
@@ -61,13 +63,17 @@ func (s *span) move(zone *time.Location, t cx.Instant) {
 	}
 }
 
-// periodEnd returns the first instant after t that is in another calendar
+// periodEnd returns the first instant after the span that is in another calendar
 // period of kind. Days may be 23 or 25 hours long, or begin at one o'clock.
-func periodEnd(zone *time.Location, t cx.Instant, kind cx.WindowKind) cx.Instant {
-	s := spanAt(zone, t)
-	key := s.key(kind)
-	for s.key(kind) == key {
-		s = spanAt(zone, s.end)
+func (s *span) periodEnd(kind cx.WindowKind) cx.Instant {
+	end := &s.ends[kind-cx.CalendarDay]
+	if *end != 0 {
+		return *end
 	}
-	return s.start
+	next := *s
+	for next.key(kind) == s.key(kind) {
+		next = spanAt(s.zone, next.end)
+	}
+	*end = next.start
+	return *end
 }

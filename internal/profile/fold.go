@@ -25,7 +25,7 @@ type Spill interface {
 // memory and must not be used by two goroutines at once. The zero Folder is
 // ready.
 type Folder struct {
-	turn uint64 // counts Apply, View and Merge: what was cached for another turn is stale
+	turn uint64 // counts Apply, View, Trim and Merge: what was cached for another turn is stale
 
 	event        *cx.Event
 	fields       cx.Fields

@@ -169,6 +169,7 @@ func (f *Folder) inCurrency(s *statistic, p *Plan) bool {
 // plan does not ask for any more and windows that have passed. It changes no
 // value that can be read.
 func (f *Folder) Trim(p *Plan, c *cx.Customer, now cx.Instant) {
+	f.turn++
 	f.today.move(p.settings.Zone, now)
 	f.mergeStatistics(p, c, nil, now)
 }

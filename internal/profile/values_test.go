@@ -169,6 +169,9 @@ func TestValuesAgainstHistory(t *testing.T) {
 				t.Fatalf("%v at %v is %s, want %s of %+v", s.Spec, now, got, want, all)
 			}
 			next, ok := f.NextChange(p, c, s.Slot, now)
+			if unread, has := new(Folder).NextChange(p, c, s.Slot, now); unread != next || has != ok {
+				t.Fatalf("%v changes at %v once it was read, at %v otherwise", s.Spec, next, unread)
+			}
 			if ok && next <= now {
 				t.Fatalf("%v changes at %v, before %v", s.Spec, next, now)
 			}

@@ -17,12 +17,13 @@ type view struct {
 	today   *span
 }
 
-// place is where a statistic lies in Stats and what it read, each good only for
-// the turn noted with it.
+// place is where a statistic lies in Stats, what it read and when the oldest
+// bucket in that stops counting, each good only for the turn noted with it.
 type place struct {
-	found, read uint64
-	start, end  int32
-	value       cx.Value
+	found, read, aged uint64
+	start, end        int32
+	value             cx.Value
+	expiry            cx.Instant // 0: no bucket counts
 }
 
 // View returns c's statistics at log time now. The values and the texts in them
@@ -67,30 +68,36 @@ func (v *view) compute(s *statistic, at *place) cx.Value {
 	if at.found != v.turn {
 		return s.nothing()
 	}
-	cell := v.cell(s, v.c.Stats[at.start:at.end])
+	if s.window == cx.Sliding && (s.agg == cx.Count || s.agg == cx.SumOf) {
+		return v.total(s, at)
+	}
+	cell := v.cell(s, at)
 	if len(cell) == 0 {
 		return s.nothing()
 	}
 	return s.value(cell, &v.lists)
 }
 
+// payload returns the packed state of a statistic that was found.
+func (v *view) payload(at *place) []byte { return v.c.Stats[at.start:at.end] }
+
 // cell returns the one cell that the statistic's window covers now, nil for
 // nothing. It may alias the view's scratch.
-func (v *view) cell(s *statistic, payload []byte) []byte {
+func (v *view) cell(s *statistic, at *place) []byte {
 	switch s.window {
 	case cx.AllTime:
-		return payload
+		return v.payload(at)
 	case cx.Sliding:
-		return v.sum(s, payload, floorDiv(v.now-s.length, s.width))
+		return v.sum(s, at)
 	case cx.Session, cx.PreviousSession:
 		start := sessionRead(v.c, s.window, v.now)
 		if start == 0 {
 			return nil
 		}
-		return s.cellAt(payload, sessionKey(start))
+		return s.cellAt(v.payload(at), sessionKey(start))
 	}
 	v.today.move(v.p.settings.Zone, v.now)
-	return s.cellAt(payload, v.today.key(s.window))
+	return s.cellAt(v.payload(at), v.today.key(s.window))
 }
 
 // sessionRead returns the start of the session that a session window reads at
@@ -115,13 +122,12 @@ func (s *statistic) cellAt(payload []byte, key int64) []byte {
 	return nil
 }
 
-// sum merges the cells from the newest down to floor.
-func (v *view) sum(s *statistic, payload []byte, floor int64) []byte {
-	if s.agg == cx.Count || s.agg == cx.SumOf {
-		return v.total(s, payload, floor)
-	}
+// sum merges the cells of a sliding window.
+func (v *view) sum(s *statistic, at *place) []byte {
 	var total []byte
-	for c := s.read(payload); c.ok && c.key >= floor; c.next() {
+	floor, oldest := floorDiv(v.now-s.length, s.width), int64(0)
+	for c := s.read(v.payload(at)); c.ok && c.key >= floor; c.next() {
+		oldest = c.key
 		if total == nil {
 			total = c.cell
 			continue
@@ -129,32 +135,47 @@ func (v *view) sum(s *statistic, payload []byte, floor int64) []byte {
 		total = s.mergeCells(v.scratch[0][:0], total, c.cell)
 		v.scratch[0], v.scratch[1] = v.scratch[1], total
 	}
+	v.age(s, at, oldest, total != nil)
 	return total
 }
 
-// total is sum for counts and totals, which need not be packed in between.
-func (v *view) total(s *statistic, payload []byte, floor int64) []byte {
+// total is the value of a count or a sum over a sliding window. It does what sum
+// does without cells in between.
+func (v *view) total(s *statistic, at *place) cx.Value {
 	var sum cx.Sum
-	var n uint64
-	c := s.read(payload)
-	if !c.ok || c.key < floor {
-		return nil
-	}
-	for ; c.ok && c.key >= floor; c.next() {
+	var n, less uint64
+	payload := v.payload(at)
+	floor, oldest, any := floorDiv(v.now-s.length, s.width), int64(0), false
+	for key, i := varint(payload, 0); key >= floor; key -= int64(less) {
+		oldest, any = key, true
 		if s.agg == cx.Count {
-			one, _ := uvarint(c.cell, 0)
+			var one uint64
+			one, i = uvarint(payload, i)
 			n += one
 		} else {
-			one, _ := amount(c.cell, 0)
+			var one cx.Sum
+			one, i = amount(payload, i)
 			sum = sum.Plus(one)
 		}
+		if i == len(payload) {
+			break
+		}
+		less, i = uvarint(payload, i)
 	}
+	v.age(s, at, oldest, any)
 	if s.agg == cx.Count {
-		v.scratch[0] = appendUvarint(v.scratch[0][:0], n)
-	} else {
-		v.scratch[0] = appendAmount(v.scratch[0][:0], sum)
+		return cx.NumberValue(float64(n))
 	}
-	return v.scratch[0]
+	return cx.NumberValue(sum.Float())
+}
+
+// age notes when the oldest bucket of a sliding window stops counting, if there
+// is any.
+func (v *view) age(s *statistic, at *place, oldest int64, any bool) {
+	at.aged, at.expiry = v.turn, 0
+	if any {
+		at.expiry = cx.Instant(oldest+1)*s.width + s.length
+	}
 }
 
 // Top returns the most frequent values of the top-N statistic in slot at log
@@ -170,7 +191,7 @@ func (f *Folder) Top(p *Plan, c *cx.Customer, slot int, now cx.Instant) (values 
 	if at.found != f.turn {
 		return nil, 0
 	}
-	cell := f.view.cell(s, c.Stats[at.start:at.end])
+	cell := f.view.cell(s, at)
 	if len(cell) == 0 {
 		return nil, 0
 	}
@@ -183,40 +204,52 @@ func (f *Folder) Top(p *Plan, c *cx.Customer, slot int, now cx.Instant) (values 
 
 // NextChange returns the earliest instant after now at which the value of the
 // statistic in slot changes by time alone: a bucket or a calendar period passes,
-// a session ends by silence. ok is false when time alone changes nothing.
+// a session ends by silence. ok is false when time alone changes nothing. After
+// View of the same customer and log time it costs little; otherwise it is like
+// a View itself.
 func (f *Folder) NextChange(p *Plan, c *cx.Customer, slot int, now cx.Instant) (at cx.Instant, ok bool) {
 	k := p.find(slot)
-	if k < 0 {
+	if k < 0 || p.stats[k].window == cx.AllTime {
 		return 0, false
 	}
-	s := &p.stats[k]
-	payload, _ := seek(c.Stats, 0, slot)
-	if len(payload) == 0 || s.window == cx.AllTime {
+	v := &f.view
+	if v.turn != f.turn || v.p != p || v.c != c || v.now != now {
+		f.View(p, c, now)
+	}
+	if v.places[k].found != v.turn {
 		return 0, false
 	}
-	switch s.window {
-	case cx.Session, cx.PreviousSession:
-		if !c.InSession(now) {
-			return 0, false
-		}
-		running := s.cellAt(payload, sessionKey(c.Session.Start)) != nil
-		before := s.window == cx.PreviousSession && c.Previous.Start != 0 && s.cellAt(payload, sessionKey(c.Previous.Start)) != nil
-		return c.Session.End + cx.SessionGap, running || before
-	case cx.Sliding:
-		return s.nextExpiry(payload, now)
-	}
-	f.today.move(p.settings.Zone, now)
-	if s.cellAt(payload, f.today.key(s.window)) == nil {
-		return 0, false
-	}
-	return periodEnd(p.settings.Zone, now, s.window), true
+	return v.nextChange(&p.stats[k], &v.places[k])
 }
 
-// nextExpiry returns when the oldest bucket that counts at now stops counting.
-func (s *statistic) nextExpiry(payload []byte, now cx.Instant) (cx.Instant, bool) {
-	floor, oldest, ok := floorDiv(now-s.length, s.width), int64(0), false
-	for c := s.read(payload); c.ok && c.key >= floor; c.next() {
-		oldest, ok = c.key, true
+func (v *view) nextChange(s *statistic, at *place) (cx.Instant, bool) {
+	switch s.window {
+	case cx.Session, cx.PreviousSession:
+		if !v.c.InSession(v.now) {
+			return 0, false
+		}
+		payload, before := v.payload(at), v.c.Previous.Start
+		counts := s.cellAt(payload, sessionKey(v.c.Session.Start)) != nil ||
+			s.window == cx.PreviousSession && before != 0 && s.cellAt(payload, sessionKey(before)) != nil
+		return v.c.Session.End + cx.SessionGap, counts
+	case cx.Sliding:
+		if at.aged != v.turn {
+			v.findOldest(s, at)
+		}
+		return at.expiry, at.expiry != 0
 	}
-	return cx.Instant(oldest+1)*s.width + s.length, ok
+	v.today.move(v.p.settings.Zone, v.now)
+	if s.cellAt(v.payload(at), v.today.key(s.window)) == nil {
+		return 0, false
+	}
+	return v.today.periodEnd(s.window), true
+}
+
+// findOldest ages a sliding window that was not read.
+func (v *view) findOldest(s *statistic, at *place) {
+	floor, oldest, any := floorDiv(v.now-s.length, s.width), int64(0), false
+	for c := s.read(v.payload(at)); c.ok && c.key >= floor; c.next() {
+		oldest, any = c.key, true
+	}
+	v.age(s, at, oldest, any)
 }

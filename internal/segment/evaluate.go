@@ -29,6 +29,7 @@ func (m *mask) addIf(yes bool, i int) {
 type Evaluator struct {
 	dirty         mask
 	entered, left []int
+	due           []cx.Instant // when each cause of a set comes
 }
 
 // Evaluate brings the memberships of c up to date after one step and returns

@@ -32,8 +32,8 @@ type Set struct {
 	byStatistic                                 []mask // by slot of the statistic
 	byTrait                                     map[string]mask
 
-	timings []timing // of the timed segments, in order
-	moving  []int    // the statistics that time changes, by slot
+	causes  []cause // what time may do to memberships
+	clocked []int   // segments that look at the clock, by index
 }
 
 // NewSet orders and indexes segments. It fails when two share a slot or a name,
@@ -181,6 +181,6 @@ func (s *Set) indexOne(i int, p *rule.Program) {
 	s.links.addIf(d.Links, i)
 	s.timed.addIf(p.Timed(), i)
 	if p.Timed() {
-		s.timings = append(s.timings, s.timing(p))
+		s.indexTime(i, d)
 	}
 }

@@ -83,7 +83,7 @@ func TestEmptySet(t *testing.T) {
 	sc := rule.Scope{Customer: &c}
 	var e Evaluator
 	entered, left := e.Evaluate(set, &c, &sc, &cx.Change{All: true, Traits: []string{"x"}})
-	if len(entered)+len(left)+len(c.Segments) != 0 || set.Wake(&sc, nil) != 0 {
+	if len(entered)+len(left)+len(c.Segments) != 0 || e.Wake(set, &sc, nil) != 0 {
 		t.Errorf("entered %v, left %v, is in %v", entered, left, c.Segments)
 	}
 }
@@ -123,7 +123,7 @@ func TestEvaluateDoesNotAllocate(t *testing.T) {
 		ch.Touch(slot)
 	}
 	next := func(int) (cx.Instant, bool) { return sc.Now + 1, true }
-	if n := testing.AllocsPerRun(100, func() { e.Evaluate(set, c, sc, ch); set.Wake(sc, next) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { e.Evaluate(set, c, sc, ch); e.Wake(set, sc, next) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
 }
@@ -146,10 +146,11 @@ func BenchmarkEvaluate(b *testing.B) {
 		})
 	}
 	b.Run("wake", func(b *testing.B) {
+		var e Evaluator
 		next := func(int) (cx.Instant, bool) { return sc.Now + 1, true }
 		b.ReportAllocs()
 		for b.Loop() {
-			set.Wake(sc, next)
+			e.Wake(set, sc, next)
 		}
 	})
 }

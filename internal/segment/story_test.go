@@ -90,7 +90,7 @@ func (s *story) step(line string) {
 	fmt.Fprintf(&s.out, "%s\n", line)
 	s.report("+", entered)
 	s.report("-", left)
-	if wake := s.set.Wake(&s.scope, func(int) (cx.Instant, bool) { return 0, false }); wake != 0 {
+	if wake := s.evaluator.Wake(s.set, &s.scope, func(int) (cx.Instant, bool) { return 0, false }); wake != 0 {
 		fmt.Fprintf(&s.out, "  wake %s\n", wake.Time().Format("2006-01-02T15:04:05Z"))
 	}
 }

@@ -2,108 +2,155 @@ package segment
 
 import (
 	"math"
-	"slices"
+	"math/bits"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/rule"
 )
 
-// timing is what time changes in one segment's rule. It gives a bound that is
-// much cheaper than the rule's own Wake.
-type timing struct {
-	when       *rule.Program
-	moving     []int // indexes into Set.moving
-	thresholds []rule.Threshold
-	visit      bool // something about the running session
-	clock      bool // the wall clock: no bound
+// cause is something that time does and that may change memberships: it does so
+// at one instant at most for each customer as they are.
+type cause struct {
+	kind  causeKind
+	slot  int        // of the statistic; none for sessionEnds
+	after cx.Instant // spanPasses: see rule.Threshold
+	rules mask       // the segments that look at it
 }
 
-func (s *Set) timing(p *rule.Program) timing {
-	d := p.Deps()
-	t := timing{when: p, thresholds: d.Thresholds, visit: d.Session || d.Visit, clock: d.Clock}
+type causeKind uint8
+
+const (
+	valueMoves  causeKind = iota // a statistic changes by time alone
+	spanPasses                   // since(…) passes a constant
+	sessionEnds                  // the running session ends by silence
+)
+
+// indexTime notes what time may do to segment i, whose rule looks at d.
+func (s *Set) indexTime(i int, d *rule.Deps) {
 	for _, st := range d.Statistics {
-		if st.Spec.Aggregate == cx.LastTime || st.Spec.Window.Kind == cx.AllTime {
-			continue
+		if st.Spec.Aggregate != cx.LastTime && st.Spec.Window.Kind != cx.AllTime {
+			s.causeOf(valueMoves, st.Slot, 0).add(i)
 		}
-		i := slices.Index(s.moving, st.Slot)
-		if i < 0 {
-			i = len(s.moving)
-			s.moving = append(s.moving, st.Slot)
-		}
-		t.moving = append(t.moving, i)
 	}
-	return t
+	for _, th := range d.Thresholds {
+		s.causeOf(spanPasses, th.Slot, th.After).add(i)
+	}
+	if d.Session || d.Visit {
+		s.causeOf(sessionEnds, 0, 0).add(i)
+	}
+	if d.Clock {
+		s.clocked = append(s.clocked, i)
+	}
+}
+
+// causeOf returns the segments that look at a cause, which may be a new one.
+func (s *Set) causeOf(kind causeKind, slot int, after cx.Instant) *mask {
+	for i := range s.causes {
+		if c := &s.causes[i]; c.kind == kind && c.slot == slot && c.after == after {
+			return &c.rules
+		}
+	}
+	s.causes = append(s.causes, cause{kind: kind, slot: slot, after: after})
+	return &s.causes[len(s.causes)-1].rules
 }
 
 // never is later than everything.
 const never = cx.Instant(math.MaxInt64)
 
 // Wake returns the earliest instant after sc.Now at which a membership may
-// change by time alone, 0 when none does. next returns the instant at which the
-// value of a statistic changes by time alone, ok is false when it does not. Until the instant returned, a step
-// of time alone would find nothing to do.
-func (s *Set) Wake(sc *rule.Scope, next func(slot int) (at cx.Instant, ok bool)) cx.Instant {
-	w := sleeper{set: s, scope: sc, next: next}
-	earliest := never
-	for i := range s.timings {
-		t := &s.timings[i]
-		if w.bound(t) >= earliest {
-			continue
-		}
-		if at := t.when.Wake(sc, next); at != 0 {
-			earliest = min(earliest, at)
-		}
+// change by time alone, 0 when none does: the earliest of what the segments'
+// rules say themselves. next returns the instant at which the value of a
+// statistic changes by time alone, ok is false when it does not. Until the
+// instant returned, a step of time alone would find nothing to do.
+//
+// A rule does not change before one of its causes comes, so rules are asked in
+// the order in which their causes come, and only until no later one can matter.
+func (e *Evaluator) Wake(set *Set, sc *rule.Scope, next func(slot int) (at cx.Instant, ok bool)) cx.Instant {
+	w := waking{set: set, scope: sc, next: next, earliest: never}
+	for _, i := range set.clocked {
+		w.ask(i)
 	}
-	if earliest == never {
-		return 0
-	}
-	return earliest
-}
-
-// sleeper remembers, during one Wake, when statistics change.
-type sleeper struct {
-	set   *Set
-	scope *rule.Scope
-	next  func(slot int) (cx.Instant, bool)
-	known [64]cx.Instant // by index into Set.moving; 0 is not asked yet
-}
-
-// bound returns an instant before which the rule of t does not change.
-func (w *sleeper) bound(t *timing) cx.Instant {
-	now := w.scope.Now
-	if t.clock {
-		return now
-	}
-	bound := never
-	if c := w.scope.Customer; t.visit && c != nil && c.InSession(now) {
-		bound = c.Session.End + cx.SessionGap
-	}
-	for _, i := range t.moving {
-		bound = min(bound, w.change(i))
-	}
-	for _, th := range t.thresholds {
-		if w.scope.Statistics == nil {
+	e.due = w.causes(e.due[:0])
+	for {
+		i := soonest(e.due)
+		if i < 0 || e.due[i] >= w.earliest {
 			break
 		}
-		v := w.scope.Statistics.Value(th.Slot)
-		if at := v.Instant() + th.After; v.Kind == cx.Time && at > now {
-			bound = min(bound, at)
-		}
+		w.askAll(set.causes[i].rules, e.due[i])
+		e.due[i] = never
 	}
-	return bound
+	if w.earliest == never {
+		return 0
+	}
+	return w.earliest
 }
 
-// change returns when the statistic with an index into Set.moving changes.
-func (w *sleeper) change(i int) cx.Instant {
-	if i < len(w.known) && w.known[i] != 0 {
-		return w.known[i]
-	}
-	at, ok := w.next(w.set.moving[i])
-	if !ok || at <= w.scope.Now {
-		at = never
-	}
-	if i < len(w.known) {
-		w.known[i] = at
+// soonest returns the index of the least instant, -1 for none.
+func soonest(due []cx.Instant) int {
+	least, at := never, -1
+	for i, t := range due {
+		if t < least {
+			least, at = t, i
+		}
 	}
 	return at
+}
+
+// waking is one Wake.
+type waking struct {
+	set      *Set
+	scope    *rule.Scope
+	next     func(slot int) (cx.Instant, bool)
+	earliest cx.Instant // of the rules asked so far
+}
+
+// causes appends when each cause of the set comes, never for those that do not.
+func (w *waking) causes(due []cx.Instant) []cx.Instant {
+	for i := range w.set.causes {
+		at := w.comes(&w.set.causes[i])
+		if at <= w.scope.Now {
+			at = never
+		}
+		due = append(due, at)
+	}
+	return due
+}
+
+// comes returns when a cause comes, something past or never when it does not.
+func (w *waking) comes(c *cause) cx.Instant {
+	switch c.kind {
+	case valueMoves:
+		if at, ok := w.next(c.slot); ok {
+			return at
+		}
+	case spanPasses:
+		if w.scope.Statistics == nil {
+			return never
+		}
+		if v := w.scope.Statistics.Value(c.slot); v.Kind == cx.Time {
+			return v.Instant() + c.after
+		}
+	case sessionEnds:
+		if who := w.scope.Customer; who != nil && who.InSession(w.scope.Now) {
+			return who.Session.End + cx.SessionGap
+		}
+	}
+	return never
+}
+
+// askAll asks the rules that look at a cause that comes at due, until one says
+// that it changes then: none that was not asked changes sooner.
+func (w *waking) askAll(rules mask, due cx.Instant) {
+	for k, word := range rules {
+		for ; word != 0 && w.earliest > due; word &= word - 1 {
+			w.ask(k<<6 + bits.TrailingZeros64(word))
+		}
+	}
+}
+
+// ask asks one segment's rule when it changes.
+func (w *waking) ask(i int) {
+	if at := w.set.segments[i].When.Wake(w.scope, w.next); at != 0 {
+		w.earliest = min(w.earliest, at)
+	}
 }
