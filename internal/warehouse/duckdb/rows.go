@@ -119,12 +119,10 @@ func appendWinners(dst []byte, ts []cx.Treatment) []byte {
 	return append(dst, ']')
 }
 
-// appendMember writes what stands before a text and the text.
+// appendMember writes what stands before a text and the text, of which bytes that
+// are not UTF-8 become U+FFFD.
 func appendMember(dst []byte, before, text string) []byte {
-	dst, err := jsontext.AppendQuote(append(dst, before...), text)
-	if err != nil { // it was not UTF-8, and has been mended
-		return dst
-	}
+	dst, _ = jsontext.AppendQuote(append(dst, before...), text)
 	return dst
 }
 
