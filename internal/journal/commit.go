@@ -17,7 +17,8 @@ type committer struct {
 	j       *Journal
 	pending []*waiter // taken from the queue, in no record yet or only in part
 	parts   []part    // of the record being made
-	buffer  []byte    // its encoding, which the record's entries alias
+	stored  []byte    // its bytes for the disk, until they are published
+	shorten compressor
 }
 
 // part is the share of one waiter in a record: its entries [from, to).
@@ -193,7 +194,7 @@ func (c *committer) commit(ctx context.Context) {
 		c.failed(ctx, err)
 		return
 	}
-	c.j.disk.spend(len(c.buffer))
+	c.j.disk.spend(len(c.stored))
 	c.j.advance(r)
 	c.acknowledge(r)
 }
@@ -223,22 +224,24 @@ func (c *committer) record() *Record {
 }
 
 // encode writes r into memory of its own, which its entries alias from then on:
-// the follower keeps the record after its appenders have gone.
+// the follower keeps the record after its appenders have gone. What is stored
+// is compressed when that pays.
 func (c *committer) encode(r *Record) {
 	size := headerSize
 	for i := range r.Entries {
 		size += entrySize(len(r.Entries[i].Payload))
 	}
-	c.buffer = AppendRecord(make([]byte, 0, size), r)
+	encoded := AppendRecord(make([]byte, 0, size), r)
 	end := headerSize
 	for i := range r.Entries {
 		n := len(r.Entries[i].Payload)
 		end += entrySize(n)
-		r.Entries[i].Payload = c.buffer[end-n : end : end]
+		r.Entries[i].Payload = encoded[end-n : end : end]
 	}
+	c.stored = c.shorten.compress(encoded)
 }
 
-// publish stores the buffer and checks that it got the sequence it should.
+// publish stores the record and checks that it got the sequence it should.
 func (c *committer) publish(ctx context.Context, want uint64) error {
 	ctx, cancel := context.WithTimeout(ctx, c.j.o.CommitTimeout)
 	defer cancel()
@@ -246,7 +249,7 @@ func (c *committer) publish(ctx context.Context, want uint64) error {
 	if err != nil {
 		return err
 	}
-	got, err := e.publish(ctx, c.buffer)
+	got, err := e.publish(ctx, c.stored)
 	if err != nil {
 		return err
 	}

@@ -236,32 +236,36 @@ func TestAcknowledgedRecordThatVanished(t *testing.T) {
 // middle of a write does, once as a crash leaves the journal and once as Close
 // does. What lies before the cut is readable, and the journal goes on.
 func TestTornLastWrite(t *testing.T) {
-	crashed, closed := filepath.Join(t.TempDir(), "crashed"), filepath.Join(t.TempDir(), "closed")
-	const records, size = 12, 5000
-	j := open(t, journal.Options{Dir: closed})
-	for i := range records {
-		mustAppend(t, j, fmt.Sprintf("%0*d", size, i+1))
-	}
-	copyDir(t, crashed, closed)
-	mustClose(t, j)
-	for _, image := range []string{crashed, closed} {
-		for _, cut := range []int64{1, 8, 9, 30, size - 1, size + 50, size + 90, 3 * size} {
-			t.Run(fmt.Sprintf("%s by %d", filepath.Base(image), cut), func(t *testing.T) {
-				dir := t.TempDir()
-				copyDir(t, dir, image)
-				truncate(t, newestBlock(t, dir), cut)
-				checkTorn(t, dir, records, size, cut)
-			})
+	const records = 12
+	for name, payload := range map[string]string{"plain": noise(5000), "compressed": strings.Repeat(noise(2500), 3)} {
+		crashed, closed := filepath.Join(t.TempDir(), "crashed"), filepath.Join(t.TempDir(), "closed")
+		j := open(t, journal.Options{Dir: closed})
+		for i := range records {
+			mustAppend(t, j, fmt.Sprintf("%09d", i+1)+payload)
+		}
+		copyDir(t, crashed, closed)
+		mustClose(t, j)
+		size := fileSize(t, newestBlock(t, crashed)) / records
+		if isPlain := size > int64(len(payload)); isPlain != (name == "plain") {
+			t.Errorf("a %s record of %d bytes takes %d", name, len(payload), size)
+		}
+		for _, image := range []string{crashed, closed} {
+			for _, cut := range []int64{1, 8, 9, 30, size / 2, size - 70, size - 20, size, size + 20, 3*size - 70} {
+				t.Run(fmt.Sprintf("%s %s by %d", name, filepath.Base(image), cut), func(t *testing.T) {
+					dir := t.TempDir()
+					copyDir(t, dir, image)
+					truncate(t, newestBlock(t, dir), cut)
+					checkTorn(t, dir, records, records-1-int((cut-1)/size))
+				})
+			}
 		}
 	}
 }
 
-// checkTorn checks a journal of records of about a size that lost the last
-// bytes: all whole records are there, and appends go on behind them, also after
-// another opening.
-func checkTorn(t *testing.T, dir string, records, size int, cut int64) {
+// checkTorn checks a journal that lost its last bytes: all whole records are
+// there, and appends go on behind them, also after another opening.
+func checkTorn(t *testing.T, dir string, records, whole int) {
 	t.Helper()
-	whole := records - 1 - int(cut)/(size+70)
 	j := open(t, journal.Options{Dir: dir})
 	payloads, _ := stored(t, j)
 	if len(payloads) != whole {
@@ -291,7 +295,7 @@ func TestDamageAtTheEndIsNotCutAway(t *testing.T) {
 	crashed, closed := filepath.Join(t.TempDir(), "crashed"), filepath.Join(t.TempDir(), "closed")
 	j := open(t, journal.Options{Dir: closed})
 	for i := range 30 {
-		mustAppend(t, j, fmt.Sprintf("record-%04d", i+1), strings.Repeat("x", 1000))
+		mustAppend(t, j, fmt.Sprintf("record-%04d", i+1), strings.Repeat("x", 1000+i%2*5000)) // every other is compressed
 	}
 	copyDir(t, crashed, closed)
 	mustClose(t, j)
@@ -320,28 +324,42 @@ func TestDamageInTheMiddleIsReported(t *testing.T) {
 	j := open(t, journal.Options{Dir: closed})
 	const records = 70
 	for i := range records {
-		mustAppend(t, j, fmt.Sprintf("record-%04d", i+1), strings.Repeat("x", 400_000))
+		mustAppend(t, j, fmt.Sprintf("record-%04d", i+1), strings.Repeat(noise(200_000), 1+i%2)) // every other is compressed
 	}
 	copyDir(t, crashed, closed)
 	mustClose(t, j)
-	for _, dir := range []string{crashed, closed} {
-		flip(t, blockWith(t, dir, "record-0007"), "record-0007")
-		j := open(t, journal.Options{Dir: dir})
-		for name, read := range map[string]func(func(*journal.Record) error) error{
-			"read":   func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 0, 0, fn) },
-			"follow": func(fn func(*journal.Record) error) error { return j.Follow(t.Context(), 1, fn) },
-			"middle": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 5, 0, fn) },
-			"itself": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 7, 0, fn) },
-		} {
-			last := uint64(6)
-			err := read(func(r *journal.Record) error { last = r.Sequence; return nil })
-			if d, ok := errors.AsType[*journal.DamageError](err); !ok || d.Sequence != 7 || last != 6 {
-				t.Errorf("%s of %s ends after record %d with %v, want damage at 7", name, filepath.Base(dir), last, err)
-			}
+	for _, image := range []string{crashed, closed} {
+		for _, n := range []uint64{7, 8} {
+			t.Run(fmt.Sprintf("%s at %d", filepath.Base(image), n), func(t *testing.T) {
+				dir := t.TempDir()
+				copyDir(t, dir, image)
+				name := fmt.Sprintf("record-%04d", n)
+				flip(t, blockWith(t, dir, name), name)
+				checkDamaged(t, dir, n, records)
+			})
 		}
-		if at := mustAppend(t, j, "after"); at.Sequence() != records+1 {
-			t.Errorf("appended at %v, want record %d", at, records+1)
+	}
+}
+
+// checkDamaged checks that nobody reads past the damaged record, one of so many,
+// and that appends go on behind them all.
+func checkDamaged(t *testing.T, dir string, damaged, records uint64) {
+	t.Helper()
+	j := open(t, journal.Options{Dir: dir})
+	for name, read := range map[string]func(func(*journal.Record) error) error{
+		"read":   func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 0, 0, fn) },
+		"follow": func(fn func(*journal.Record) error) error { return j.Follow(t.Context(), 1, fn) },
+		"middle": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), 5, 0, fn) },
+		"itself": func(fn func(*journal.Record) error) error { return j.Read(t.Context(), damaged, 0, fn) },
+	} {
+		last := damaged - 1
+		err := read(func(r *journal.Record) error { last = r.Sequence; return nil })
+		if d, ok := errors.AsType[*journal.DamageError](err); !ok || d.Sequence != damaged || last != damaged-1 {
+			t.Errorf("%s ends after record %d with %v, want damage at %d", name, last, err, damaged)
 		}
+	}
+	if at := mustAppend(t, j, "after"); at.Sequence() != records+1 {
+		t.Errorf("appended at %v, want record %d", at, records+1)
 	}
 }
 
@@ -384,13 +402,18 @@ func blocks(t *testing.T, dir string) []string {
 
 func truncate(t *testing.T, file string, cut int64) {
 	t.Helper()
-	info, err := os.Stat(file)
-	if err == nil {
-		err = os.Truncate(file, info.Size()-cut)
+	if err := os.Truncate(file, fileSize(t, file)-cut); err != nil {
+		t.Fatal(err)
 	}
+}
+
+func fileSize(t *testing.T, file string) int64 {
+	t.Helper()
+	info, err := os.Stat(file)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return info.Size()
 }
 
 // flip changes one bit of the only occurrence of a text in a file, until it is

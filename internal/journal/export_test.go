@@ -6,6 +6,14 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
+// Compress returns version 2 of a record in version 1, or that when it is not
+// worth it.
+func Compress(record []byte) []byte { return Compressor()(record) }
+
+// Compressor returns Compress with memory: what it returns is valid until the
+// next call.
+func Compressor() func(record []byte) []byte { return new(compressor).compress }
+
 // FreeSpace makes o believe that so many bytes of the disk are free.
 func FreeSpace(o *Options, free func() uint64) {
 	o.free = func(string) (uint64, error) { return free(), nil }

@@ -77,7 +77,7 @@ func TestReaderSurvivesAReopening(t *testing.T) {
 	j := open(t, journal.Options{Dir: t.TempDir()})
 	const records = 60
 	for range records {
-		mustAppend(t, j, strings.Repeat("x", 50_000))
+		mustAppend(t, j, noise(50_000))
 	}
 	want := uint64(1)
 	err := j.Read(t.Context(), 0, 0, func(r *journal.Record) error {

@@ -44,6 +44,18 @@ func events(payloads ...string) []cx.Entry {
 	return entries
 }
 
+// noise is a text that does not compress: so many letters, the same for the same
+// number.
+func noise(n int) string {
+	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_"
+	random := rand.New(rand.NewPCG(uint64(n), 0))
+	b := make([]byte, n)
+	for i := range b {
+		b[i] = letters[random.IntN(len(letters))]
+	}
+	return string(b)
+}
+
 func mustAppend(tb testing.TB, j *journal.Journal, payloads ...string) cx.Position {
 	tb.Helper()
 	at, err := j.Append(tb.Context(), events(payloads...), nil)

@@ -20,7 +20,7 @@ import (
 func TestFullJournalRefusesUntilReleased(t *testing.T) {
 	dir := t.TempDir()
 	j := open(t, journal.Options{Dir: dir, MaxBytes: 1 << 20})
-	payload := strings.Repeat("x", 100_000)
+	payload := noise(100_000)
 	var err error
 	stored := uint64(0)
 	for err == nil {
@@ -85,7 +85,7 @@ func TestFreeSpaceIsAskedAgainAfterMuchWriting(t *testing.T) {
 	o := journal.Options{Dir: t.TempDir(), ReserveBytes: 4 << 20, Now: func() time.Time { return noon }}
 	journal.FreeSpace(&o, free.Load)
 	j := open(t, o)
-	payload := strings.Repeat("x", 400_000)
+	payload := noise(400_000)
 	var err error
 	for n := 0; err == nil; n++ {
 		if n == 4 {

@@ -162,9 +162,9 @@ func appendPastTheLimit(j *journal.Journal, name string) error {
 	if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &small); err != nil {
 		return err
 	}
-	refused := 0
+	filler, refused := noise(100_000), 0
 	for i, after := 0, 0; after < 20; i++ {
-		entries := events(fmt.Sprintf("%s/%d/%0100000d", name, i, 0))
+		entries := events(fmt.Sprintf("%s/%d/%s", name, i, filler))
 		at, err := j.Append(context.Background(), entries, nil)
 		switch {
 		case err == nil:

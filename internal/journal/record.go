@@ -8,8 +8,8 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
-// The format of a record, version 1. All fixed numbers are little-endian, all
-// checksums CRC-32C (Castagnoli).
+// The format of a record. All fixed numbers are little-endian, all checksums
+// CRC-32C (Castagnoli). In version 1 the entries are as they are:
 //
 //	offset  bytes  what
 //	     0      3  "KKJ"
@@ -26,14 +26,32 @@ import (
 //	               4  checksum of kind, length and payload
 //	                  payload
 //
+// In version 2 they are compressed:
+//
+//	 0     32  as above, with version 2
+//	32      4  bytes of the entries when they are inflated
+//	36      4  bytes of the block behind the header, fewer than those
+//	40      4  checksum of the block
+//	44      4  checksum of bytes 0 to 43
+//	48         the entries of version 1, one block of S2
+//
+// Nothing is inflated before the checksum of its block matches, and never to
+// more than the header says. The checksums of the entries are of what was
+// appended, not of what is stored, so they cover the way through the
+// compressor and back as well.
+//
 // A record names itself and its predecessor because the storage engine drops
 // what it cannot read: the chain makes such a hole visible to every reader.
 const (
-	magic      = "KKJ\x01"
-	headerSize = 36
+	magic      = "KKJ"
+	plain      = 1 // version
+	compressed = 2 // version
 
-	// MaxRecord is the most bytes a record may have. It stays well below the
-	// 1 MB that the storage engine takes in one message.
+	headerSize           = 36
+	compressedHeaderSize = 48
+
+	// MaxRecord is the most bytes a record may have, before it is compressed. It
+	// stays well below the 1 MB that the storage engine takes in one message.
 	MaxRecord = 512 << 10
 
 	// minEntry is the size of an entry without payload.
@@ -79,14 +97,16 @@ func (d *DamageError) Error() string {
 	return fmt.Sprintf("journal record %d is damaged at entry %d: %s", d.Sequence, d.Entry, d.Reason)
 }
 
-// AppendRecord appends the encoding of r to dst. Tags are not part of it. It panics when r has no entries, more than cx.MaxEntries, or a
-// negative time.
+// AppendRecord appends the encoding of r to dst, in version 1. Tags are not part
+// of it. It panics when r has no entries, more than cx.MaxEntries, or a negative
+// time.
 func AppendRecord(dst []byte, r *Record) []byte {
 	if n := len(r.Entries); n == 0 || n > cx.MaxEntries || r.Time < 0 {
 		panic(fmt.Sprintf("journal: a record of %d entries at %d", n, r.Time))
 	}
 	start := len(dst)
 	dst = append(dst, magic...)
+	dst = append(dst, plain)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(r.Time))
 	dst = binary.LittleEndian.AppendUint64(dst, r.Sequence)
 	dst = binary.LittleEndian.AppendUint64(dst, r.Previous)
@@ -117,8 +137,9 @@ func entrySize(n int) int {
 	return size
 }
 
-// DecodeRecord reads the record stored at a sequence. Its payloads alias data.
-// Every checksum is verified; the error is a *DamageError.
+// DecodeRecord reads the record stored at a sequence. Its payloads alias data,
+// unless they were compressed. Every checksum is verified; the error is a
+// *DamageError.
 func DecodeRecord(sequence uint64, data []byte) (*Record, error) {
 	r, size, damage := decodePrefix(data)
 	switch {
@@ -135,50 +156,99 @@ func DecodeRecord(sequence uint64, data []byte) (*Record, error) {
 
 // decodePrefix reads the record at the head of data and returns its size there.
 func decodePrefix(data []byte) (r *Record, size int, damage *DamageError) {
-	r, count, reason := decodeHeader(data)
+	h, reason := decodeHeader(data)
 	if reason != "" {
 		return nil, 0, &DamageError{0, -1, reason}
 	}
-	r.Entries = make([]cx.Entry, count)
-	size = headerSize
-	for i := range r.Entries {
-		n, reason := decodeEntry(&r.Entries[i], data[size:])
-		if reason != "" {
-			return nil, 0, &DamageError{r.Sequence, i, fmt.Sprintf("%s (of %d entries)", reason, count)}
-		}
-		size += n
+	if h.version == plain {
+		size, damage = h.decodeEntries(data[headerSize:])
+		return h.record, headerSize + size, damage
 	}
-	return r, size, nil
+	entries, reason := h.inflate(data[compressedHeaderSize:])
+	if reason != "" {
+		return nil, 0, &DamageError{h.record.Sequence, -1, reason}
+	}
+	n, damage := h.decodeEntries(entries)
+	if damage == nil && n < len(entries) {
+		damage = &DamageError{h.record.Sequence, -1, fmt.Sprintf("%d bytes after the last entry", len(entries)-n)}
+	}
+	return h.record, compressedHeaderSize + h.stored, damage
 }
 
-// decodeHeader returns the record without its entries and their number, or the
-// reason why it cannot.
-func decodeHeader(data []byte) (r *Record, count int, reason string) {
+// header is what stands before the entries of a record.
+type header struct {
+	record  *Record // without entries
+	version byte
+	count   int // of entries
+
+	// Of version 2:
+	inflated int    // bytes of the entries
+	stored   int    // bytes of the block that holds them
+	sum      uint32 // its checksum
+}
+
+// decodeHeader reads the header at the head of data, or says why it cannot.
+func decodeHeader(data []byte) (h header, reason string) {
 	switch {
 	case len(data) < headerSize:
-		return nil, 0, fmt.Sprintf("%d bytes are shorter than a header", len(data))
-	case string(data[:3]) != magic[:3]:
-		return nil, 0, "it does not begin as a record"
-	case data[3] != magic[3]:
-		return nil, 0, fmt.Sprintf("version %d is not known to this program", data[3])
-	case binary.LittleEndian.Uint32(data[32:]) != crc32.Checksum(data[:32], castagnoli):
-		return nil, 0, "the checksum of its header does not match"
+		return h, fmt.Sprintf("%d bytes are shorter than a header", len(data))
+	case string(data[:3]) != magic:
+		return h, "it does not begin as a record"
 	}
-	r = &Record{
+	size := headerSize
+	switch h.version = data[3]; {
+	case h.version == compressed && len(data) < compressedHeaderSize:
+		return h, fmt.Sprintf("%d bytes are shorter than a header", len(data))
+	case h.version == compressed:
+		size = compressedHeaderSize
+	case h.version != plain:
+		return h, fmt.Sprintf("version %d is not known to this program", h.version)
+	}
+	if binary.LittleEndian.Uint32(data[size-4:]) != crc32.Checksum(data[:size-4], castagnoli) {
+		return h, "the checksum of its header does not match"
+	}
+	h.record = &Record{
 		Time:     cx.Instant(binary.LittleEndian.Uint64(data[4:])),
 		Sequence: binary.LittleEndian.Uint64(data[12:]),
 		Previous: binary.LittleEndian.Uint64(data[20:]),
 	}
-	n := binary.LittleEndian.Uint32(data[28:])
-	switch {
-	case r.Time < 0:
-		return nil, 0, "its time is negative"
-	case r.Previous >= r.Sequence:
-		return nil, 0, fmt.Sprintf("record %d claims to follow %d", r.Sequence, r.Previous)
-	case n == 0 || n > cx.MaxEntries || int(n) > (len(data)-headerSize)/minEntry:
-		return nil, 0, fmt.Sprintf("%d entries in %d bytes", n, len(data))
+	h.count = int(binary.LittleEndian.Uint32(data[28:]))
+	h.inflated = len(data) - headerSize
+	if h.version == compressed {
+		h.inflated = int(binary.LittleEndian.Uint32(data[32:]))
+		h.stored = int(binary.LittleEndian.Uint32(data[36:]))
+		h.sum = binary.LittleEndian.Uint32(data[40:])
 	}
-	return r, int(n), ""
+	return h, h.check()
+}
+
+// check says what is wrong with a header that nobody damaged.
+func (h *header) check() (reason string) {
+	switch r := h.record; {
+	case r.Time < 0:
+		return "its time is negative"
+	case r.Previous >= r.Sequence:
+		return fmt.Sprintf("record %d claims to follow %d", r.Sequence, r.Previous)
+	case h.version == compressed && (h.inflated > MaxRecord-headerSize || h.stored >= h.inflated):
+		return fmt.Sprintf("%d bytes are compressed to %d", h.inflated, h.stored)
+	case h.count == 0 || h.count > cx.MaxEntries || h.count > h.inflated/minEntry:
+		return fmt.Sprintf("%d entries in %d bytes", h.count, h.inflated)
+	}
+	return ""
+}
+
+// decodeEntries reads the record's entries at the head of data and returns their
+// size there.
+func (h *header) decodeEntries(data []byte) (size int, damage *DamageError) {
+	h.record.Entries = make([]cx.Entry, h.count)
+	for i := range h.record.Entries {
+		n, reason := decodeEntry(&h.record.Entries[i], data[size:])
+		if reason != "" {
+			return 0, &DamageError{h.record.Sequence, i, fmt.Sprintf("%s (of %d entries)", reason, h.count)}
+		}
+		size += n
+	}
+	return size, nil
 }
 
 // decodeEntry reads the entry at the head of data into e and returns its size
