@@ -243,13 +243,11 @@ func (c *committer) encode(r *Record) {
 
 // publish stores the record and checks that it got the sequence it should.
 func (c *committer) publish(ctx context.Context, want uint64) error {
-	ctx, cancel := context.WithTimeout(ctx, c.j.o.CommitTimeout)
-	defer cancel()
 	e, err := c.j.awaitEngine(ctx)
 	if err != nil {
 		return err
 	}
-	got, err := e.publish(ctx, c.stored)
+	got, err := e.publish(c.stored)
 	if err != nil {
 		return err
 	}

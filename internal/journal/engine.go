@@ -22,6 +22,10 @@ const (
 	// maxMessage is what the embedded server takes in one message. A record is
 	// at most half of it.
 	maxMessage = 1 << 20
+
+	// maxUnread is how many messages a connection keeps for whoever asked for them;
+	// no answer has more than a batch of records.
+	maxUnread = 4 * batchRecords
 )
 
 // errFull is the engine's answer when the stream has reached its limit.
@@ -33,14 +37,20 @@ var errFull = errors.New("the journal is full")
 type engine struct {
 	server *server.Server
 	conn   *nats.Conn
+	inbox  string // where acknowledgements come
+	acks   *nats.Subscription
 	stream jetstream.Stream
 	log    natsLog
+
+	// timeout bounds how long the server may take to read a message and to
+	// acknowledge a record.
+	timeout time.Duration
 }
 
-// startEngine opens the stream in dir, or makes it. maxBytes 0 is no limit.
-func startEngine(ctx context.Context, dir string, maxBytes int64, log *slog.Logger) (*engine, error) {
-	e := &engine{log: natsLog{context.WithoutCancel(ctx), log}}
-	err := e.start(ctx, dir, maxBytes)
+// startEngine opens the stream in dir, or makes it.
+func startEngine(ctx context.Context, dir string, o Options) (*engine, error) {
+	e := &engine{log: natsLog{context.WithoutCancel(ctx), o.Log}, timeout: o.CommitTimeout}
+	err := e.start(ctx, dir, o.MaxBytes)
 	if err != nil {
 		e.stop()
 		return nil, fmt.Errorf("open the journal's storage: %w", err)
@@ -59,6 +69,10 @@ func (e *engine) start(ctx context.Context, dir string, maxBytes int64) error {
 		return errors.New("the embedded server does not get ready")
 	}
 	if e.conn, err = e.connect(); err != nil {
+		return err
+	}
+	e.inbox = e.conn.NewRespInbox()
+	if e.acks, err = e.conn.SubscribeSync(e.inbox); err != nil {
 		return err
 	}
 	js, err := jetstream.New(e.conn)
@@ -113,6 +127,9 @@ func streamConfig(maxBytes int64) jetstream.StreamConfig {
 func (e *engine) connect() (*nats.Conn, error) {
 	return nats.Connect("",
 		nats.InProcessServer(e.server), nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
+		// Whoever publishes writes: a goroutine that does it for him would have to
+		// be woken first, and answers wait for its lock.
+		nats.WriteBufferSize(1), nats.FlusherTimeout(e.timeout), nats.SyncQueueLen(maxUnread),
 		// Without a handler of ours the library writes to standard error. Whoever
 		// uses the connection gets the error too.
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {
@@ -135,8 +152,12 @@ func (e *engine) stop() {
 // publish stores one record and returns its sequence once it is on the disk.
 // errFull means that it was refused for room; after any other error it is not
 // known whether the record is stored.
-func (e *engine) publish(ctx context.Context, record []byte) (sequence uint64, err error) {
-	reply, err := e.conn.RequestWithContext(ctx, subject, record)
+// Only one call may be under way; after such an error there may be no other.
+func (e *engine) publish(record []byte) (sequence uint64, err error) {
+	if err := e.conn.PublishRequest(subject, e.inbox, record); err != nil {
+		return 0, err
+	}
+	reply, err := e.acks.NextMsg(e.timeout)
 	if err != nil {
 		return 0, err
 	}

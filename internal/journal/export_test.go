@@ -1,8 +1,6 @@
 package journal
 
 import (
-	"context"
-
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
@@ -32,7 +30,7 @@ func CrashEngine(j *Journal) {
 
 // StoreUnacknowledged stores a record of one entry as a commit does whose
 // acknowledgement is lost.
-func StoreUnacknowledged(ctx context.Context, j *Journal, payload string) {
+func StoreUnacknowledged(j *Journal, payload string) {
 	j.mu.Lock()
 	e, end := j.engine, j.tail
 	j.mu.Unlock()
@@ -40,7 +38,7 @@ func StoreUnacknowledged(ctx context.Context, j *Journal, payload string) {
 		Sequence: end.sequence + 1, Previous: end.previous, Time: end.time,
 		Entries: []cx.Entry{{Kind: cx.EntryEvent, Payload: []byte(payload)}},
 	})
-	if _, err := e.publish(ctx, record); err != nil {
+	if _, err := e.publish(record); err != nil {
 		panic(err)
 	}
 }

@@ -20,7 +20,7 @@ func TestRecordOfUnknownFateIsFollowed(t *testing.T) {
 	j := open(t, journal.Options{Dir: t.TempDir()})
 	records := followLive(t, j)
 	before, _ := j.Last()
-	journal.StoreUnacknowledged(t.Context(), j, "in doubt")
+	journal.StoreUnacknowledged(j, "in doubt")
 	journal.CrashEngine(j)
 	if _, err := j.Append(t.Context(), events("refused"), nil); cx.KindOf(err) != cx.Unavailable {
 		t.Errorf("append to a dead engine: %v, want kind unavailable", err)

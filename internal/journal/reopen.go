@@ -16,7 +16,7 @@ func (j *Journal) openEngine(ctx context.Context) error {
 	if err := inspect(j.storeDir()); err != nil {
 		return err
 	}
-	e, err := startEngine(ctx, j.storeDir(), j.o.MaxBytes, j.o.Log)
+	e, err := startEngine(ctx, j.storeDir(), j.o)
 	if err != nil {
 		return err
 	}
