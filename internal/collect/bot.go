@@ -30,6 +30,38 @@ var beginnings = func() (set [256][]string) {
 	return set
 }()
 
+// ordinary is what the user agents of browsers are made of.
+const ordinary = "mozilla/5.0 (windows nt 10.0; win64; x64; rv:146.0) (macintosh; intel mac os x 10_15_7) (iphone; cpu iphone os 19_1 like mac os x) " +
+	"(ipad; cpu os (linux; android 16; pixel 11) (linux; android 10; k) (x11; linux x86_64) gecko/20100101 firefox/146.0 " +
+	"applewebkit/537.36 (khtml, like gecko) chrome/156.0.0.0 mobile safari/604.1 version/19.1 mobile/15e148 edg/156.0.0.0 opr/ samsungbrowser/ line/"
+
+// pairs is a set of pairs of bytes.
+type pairs [128][2]uint64
+
+func (p *pairs) has(a, b byte) bool { return p[a&127][b>>6&1]>>(b&63)&1 != 0 }
+
+func (p *pairs) add(a, b byte) { p[a&127][b>>6&1] |= 1 << (b & 63) }
+
+// marks holds a pair of bytes of each robot's part, in upper and lower case,
+// that the user agents of browsers do not have, where there is one. Whoever has
+// none of them is no robot.
+var marks = func() (set pairs) {
+	for _, r := range robots {
+		mark := r[:2]
+		for i := range len(r) - 1 {
+			if !strings.Contains(ordinary, r[i:i+2]) {
+				mark = r[i : i+2]
+				break
+			}
+		}
+		for _, a := range [...]byte{mark[0], upper(mark[0])} {
+			set.add(a, mark[1])
+			set.add(a, upper(mark[1]))
+		}
+	}
+	return set
+}()
+
 // agentMemory remembers the last user agent that was judged: the events of one
 // request mostly come from one browser.
 type agentMemory struct {
@@ -40,7 +72,7 @@ type agentMemory struct {
 // isBot judges by the user agent in the context; for a browser key that gives
 // none, by that of the request.
 func (c *Collector) isBot(raw []byte) bool {
-	agent := cx.ParseValue(raw).Str()
+	agent := c.textOf(raw)
 	if agent == "" && c.from.Kind == cx.BrowserKey {
 		agent = c.from.UserAgent
 	}
@@ -56,6 +88,9 @@ func (c *Collector) isBot(raw []byte) bool {
 
 // Robot reports whether a user agent is that of a known robot.
 func Robot(agent string) bool {
+	if !suspect(agent) {
+		return false
+	}
 	for i := range len(agent) {
 		for _, part := range beginnings[lower(agent[i])] {
 			if len(agent)-i >= len(part) && strings.EqualFold(agent[i:i+len(part)], part) {
@@ -64,6 +99,23 @@ func Robot(agent string) bool {
 		}
 	}
 	return false
+}
+
+// suspect reports whether agent holds any of the marks.
+func suspect(agent string) bool {
+	for i := range len(agent) - 1 {
+		if marks.has(agent[i], agent[i+1]) {
+			return true
+		}
+	}
+	return false
+}
+
+func upper(c byte) byte {
+	if 'a' <= c && c <= 'z' {
+		return c - 'a' + 'A'
+	}
+	return c
 }
 
 func lower(c byte) byte {

@@ -6,10 +6,8 @@ import "github.com/kikubari/kikubari/internal/cx"
 // further implementation in this package and its paths in the table of calls.
 type Dialect interface {
 	// open finds the events in a body, already unpacked, and what it says about
-	// all of them. It validates every byte as JSON.
+	// all of them, into c. It validates every byte as JSON.
 	open(c *Collector, body []byte) error
-	// read opens one event, a valid JSON object, into d.
-	read(c *Collector, item []byte, d *draft)
 }
 
 // Call is what the path of a request asks for.

@@ -14,31 +14,31 @@ const (
 // A live event lies within the seven days before receipt; a historical one
 // keeps the time it gives, up to the time of receipt.
 func (c *Collector) fillTimes(i int, e *cx.Event, f facts) {
-	e.Time = c.at
+	e.Time = c.receivedAt
 	c.fillHistory(i, e, f)
-	original, ok := c.instant(i, c.last.original)
+	original, ok := c.instant(i, c.original(c.last))
 	if !ok {
 		return
 	}
 	e.Original = original
 	e.Flags |= cx.TimeSet
 	e.Time = original
-	if sent, ok := c.instant(i, c.last.sentAt); ok && !e.Has(cx.Historical) {
-		e.Time = c.at - (sent - original)
+	if sent, ok := c.instant(i, c.sent(c.last)); ok && !e.Has(cx.Historical) {
+		e.Time = c.receivedAt - (sent - original)
 	}
-	earliest := c.at - liveSpan
+	earliest := c.receivedAt - liveSpan
 	if e.Has(cx.Historical) {
 		earliest = e.Time
 	}
-	if e.Time < earliest || e.Time > c.at+clockSlip {
+	if e.Time < earliest || e.Time > c.receivedAt+clockSlip {
 		c.altered(i, TimeClamped)
 	}
-	e.Time = min(max(e.Time, earliest), c.at)
+	e.Time = min(max(e.Time, earliest), c.receivedAt)
 }
 
 func (c *Collector) fillHistory(i int, e *cx.Event, f facts) {
 	switch {
-	case !c.historical && !f.historical && !cx.ParseValue(c.last.historical).IsTrue():
+	case !c.historical && !isTrue(c.raw(f.historical)) && !isTrue(c.raw(c.last.historical)):
 	case c.from.Kind == cx.ServerKey:
 		e.Flags |= cx.Historical
 	default:

@@ -5,8 +5,6 @@ import (
 	"compress/gzip"
 	"net/netip"
 
-	"github.com/go-json-experiment/json/jsontext"
-
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
@@ -35,34 +33,39 @@ type Result struct {
 // of them serves many requests without allocation. The zero Collector is
 // ready. It is not safe for concurrent use.
 type Collector struct {
-	call Call
-	from Sender
-	at   cx.Instant
-	last draft // the event being read
+	scan       scanner
+	call       Call
+	from       Sender
+	receivedAt cx.Instant
+	drafts     []draft
+	last       *draft // the event being read
+
+	// Why the body is refused although it is JSON as far as it was read.
+	refused   Reason
+	refusedAt int
 
 	// What the body says about all its events, raw.
-	items        [][]byte
 	writeKey     []byte
 	sentAt       []byte
 	shared       []byte // the batch's context
+	sharedFacts  facts
 	sharedFields cx.Fields
 	integrations []byte
 	historical   bool
 	badText      bool // somewhere in the body there is text that is not UTF-8
 
 	result  Result
-	context cx.Fields // of the event being read
+	context cx.Fields // of the event being read, when it is opened
+	opened  bool
 	fields  cx.Fields // scratch
 	edits   []byte    // what had to be written anew
 	address []byte    // the sender's address as a JSON string, shortened
 	repeats map[cx.HashKey]int
 	agent   agentMemory
 
-	packed  bytes.Reader
-	plain   bytes.Buffer
-	gzip    *gzip.Reader
-	input   bytes.Buffer
-	decoder jsontext.Decoder
+	packed bytes.Reader
+	plain  bytes.Buffer
+	gzip   *gzip.Reader
 }
 
 // Parse reads one request with a Collector of its own.
@@ -87,49 +90,49 @@ func (c *Collector) Open(call Call, body []byte) error {
 }
 
 func (c *Collector) reset(call Call) {
-	clear(c.items)
 	clear(c.result.Events)
-	c.call, c.from, c.items = call, Sender{}, c.items[:0]
+	c.scan, c.call, c.from, c.last = scanner{}, call, Sender{}, nil
+	c.drafts, c.refused, c.refusedAt = c.drafts[:0], "", 0
 	c.writeKey, c.sentAt, c.shared, c.integrations = nil, nil, nil, nil
-	c.historical, c.badText = false, false
+	c.sharedFacts, c.historical, c.badText = facts{}, false, false
 	c.sharedFields, c.edits, c.address = c.sharedFields[:0], c.edits[:0], c.address[:0]
 	c.result = Result{Events: c.result.Events[:0], Rejected: c.result.Rejected[:0], Altered: c.result.Altered[:0]}
 	clear(c.repeats)
 }
 
 // Len returns how many events the open body holds.
-func (c *Collector) Len() int { return len(c.items) }
+func (c *Collector) Len() int { return len(c.drafts) }
 
 // Raw returns event i of the open body as it was sent, nil when i is out of
 // range.
 func (c *Collector) Raw(i int) []byte {
-	if i < 0 || i >= len(c.items) {
+	if i < 0 || i >= len(c.drafts) {
 		return nil
 	}
-	return c.items[i]
+	return c.raw(c.drafts[i].whole)
 }
 
 // WriteKey returns the write key that the open body carries for all its events
 // or on its first one, "" when it carries none.
 func (c *Collector) WriteKey() string {
-	raw := c.writeKey
-	if raw == nil && len(c.items) > 0 {
-		raw = cx.Member(c.items[0], "writeKey")
+	if c.writeKey != nil || len(c.drafts) == 0 {
+		return c.textOf(c.writeKey)
 	}
-	return cx.ParseValue(raw).Str()
+	return c.str(c.drafts[0].writeKey)
 }
 
 // Events reads the events of the open body. When the body is a single event
 // and that is refused, the request is: the error is a Refusal of kind Invalid.
 // It may be called once for each Open.
 func (c *Collector) Events(from Sender, receivedAt cx.Instant) (Result, error) {
-	c.from, c.at = from, receivedAt
+	c.from, c.receivedAt = from, receivedAt
 	if from.Address.IsValid() {
 		c.address = appendAddress(c.address, from.Address)
 	}
 	c.sharedFields = cx.ParseFields(c.sharedFields, c.shared)
-	for i, item := range c.items {
-		why := c.take(i, item)
+	for i := range c.drafts {
+		c.last = &c.drafts[i]
+		why := c.take(i)
 		if why == "" {
 			continue
 		}
@@ -142,14 +145,13 @@ func (c *Collector) Events(from Sender, receivedAt cx.Instant) (Result, error) {
 }
 
 func (c *Collector) note(i int, why Reason) Note {
-	d := &c.last
-	kind, _ := cx.ParseEventType(cx.ParseValue(d.kind).Str())
+	kind, _ := cx.ParseEventType(c.str(c.last.kind))
 	if !c.call.Batch() {
 		kind = c.call.Type
 	}
 	return Note{
 		Index: i, Reason: why, Type: kind.String(),
-		Name: cx.ParseValue(d.event).Str(), MessageID: cx.ParseValue(d.messageID).Str(),
+		Name: c.str(c.last.event), MessageID: c.str(c.last.messageID),
 	}
 }
 

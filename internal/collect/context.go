@@ -4,62 +4,60 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
-// facts is what an event's context says that matters before the journal.
-type facts struct {
-	ip, agent, signature []byte
-	consent              []byte
-	direct, historical   bool
-	redactable           bool // it tells of pages or traits
-}
-
 // fillContext joins the event's context with that of its batch, reads what it
 // says and takes out what may not be kept.
 func (c *Collector) fillContext(i int, e *cx.Event, urls bool) facts {
 	raw, changed := c.joinContext(i)
-	f := c.readContext(e)
-	e.Consent = c.consent(i, f.consent)
-	if c.isBot(f.agent) {
+	f := &c.last.facts
+	if c.shared != nil {
+		*f = f.over(&c.sharedFacts)
+	}
+	c.readContext(e, f)
+	e.Consent = c.consent(i, c.raw(f.consent))
+	if c.isBot(c.raw(f.agent)) {
 		e.Flags |= cx.Bot
 	}
-	if c.editAddress(i, f) {
+	if f.ip.found() && c.editAddress(i, f, raw) {
 		changed = true
 	}
-	if f.signature != nil {
+	if f.signature.found() {
+		c.openContext(raw)
 		c.context = without(c.context, "user_signature")
 		changed = true
 	}
-	if f.redactable && (urls || c.from.Redact.hasPaths()) && c.redactContext(i, urls) {
-		changed = true
+	if f.redactable && (urls || c.from.Redact.hasPaths()) {
+		c.openContext(raw)
+		changed = c.redactContext(i, urls) || changed
 	}
 	switch {
 	case changed:
 		e.Context = c.object(c.context)
-	case f.ip == nil && c.wantsAddress(f):
+	case !f.ip.found() && c.wantsAddress(f):
 		e.Context = c.withAddress(raw)
 	default:
 		e.Context = raw
 	}
-	return f
+	return *f
 }
 
-// joinContext opens the context of the event over that of its batch, name by
-// name, and returns the raw context if it is one of the two as it stands.
+// joinContext returns the event's context, or else that of its batch, as it
+// stands. When there are both, it opens the one over the other, name by name.
 func (c *Collector) joinContext(i int) (raw []byte, changed bool) {
-	own := c.last.context
+	c.opened = false
+	own := c.raw(c.last.context)
 	if len(own) > 0 && own[0] != '{' {
 		if !isNull(own) {
 			c.altered(i, InvalidContext)
 		}
 		own = nil
 	}
-	c.context = append(c.context[:0], c.sharedFields...)
-	if own == nil {
+	switch {
+	case own == nil:
 		return c.shared, false
-	}
-	if c.shared == nil {
-		c.context = cx.ParseFields(c.context, own)
+	case c.shared == nil:
 		return own, false
 	}
+	c.openContext(c.shared)
 	c.fields = cx.ParseFields(c.fields[:0], own)
 	for _, f := range c.fields {
 		c.context = with(c.context, f)
@@ -67,52 +65,39 @@ func (c *Collector) joinContext(i int) (raw []byte, changed bool) {
 	return nil, true
 }
 
-// readContext reads the opened context. The last of several members wins.
-func (c *Collector) readContext(e *cx.Event) (f facts) {
-	for i := range c.context {
-		raw := c.context[i].Raw
-		switch c.context[i].Name {
-		case "ip":
-			f.ip = raw
-		case "userAgent":
-			f.agent = raw
-		case "locale":
-			e.Locale = localeOf(raw)
-		case "active":
-			if cx.ParseValue(raw).Kind == cx.Bool {
-				e.Flags &^= cx.Inactive
-				if raw[0] == 'f' {
-					e.Flags |= cx.Inactive
-				}
-			}
-		case "direct":
-			f.direct = cx.ParseValue(raw).IsTrue()
-		case "historical":
-			f.historical = cx.ParseValue(raw).IsTrue()
-		case "consent":
-			f.consent = raw
-		case "user_signature":
-			f.signature = raw
-		case "page", "referrer", "traits":
-			f.redactable = true
-		}
+// openContext opens raw for edits, unless the context is open.
+func (c *Collector) openContext(raw []byte) {
+	if !c.opened {
+		c.context, c.opened = cx.ParseFields(c.context[:0], raw), true
 	}
-	return f
+}
+
+// readContext takes over what the context says.
+func (c *Collector) readContext(e *cx.Event, f *facts) {
+	if f.locale.found() {
+		e.Locale = c.locale(c.raw(f.locale))
+	}
+	if active := c.raw(f.active); len(active) > 0 && active[0] == 'f' {
+		e.Flags |= cx.Inactive
+	}
 }
 
 const maxLocale = 35 // bytes; the longest sensible BCP 47 tag
 
-func localeOf(raw []byte) string {
-	s := cx.ParseValue(raw)
-	if s.Kind != cx.Text || len(s.Str()) > maxLocale || hasControl(raw, s.Str()) {
+func (c *Collector) locale(raw []byte) string {
+	s := c.textOf(raw)
+	if raw[0] != '"' || len(s) > maxLocale || hasControl(raw, s) {
 		return ""
 	}
-	return s.Str()
+	return s
 }
 
 // consent returns the answers in context.consent, an object of true and false,
 // or nil. Answers that are neither are left out: no answer is not a yes.
 func (c *Collector) consent(i int, raw []byte) []byte {
+	if raw == nil {
+		return nil
+	}
 	raw = cx.Member(raw, "categoryPreferences")
 	if raw == nil || isNull(raw) {
 		return nil
@@ -135,23 +120,23 @@ func (c *Collector) consent(i int, raw []byte) []byte {
 	return c.object(kept)
 }
 
-// editAddress shortens the address that the context gives, or removes what is
-// none. It reports whether the context changed.
-func (c *Collector) editAddress(i int, f facts) bool {
-	if f.ip == nil {
-		return false
-	}
-	if !isNull(f.ip) {
-		short, ok := c.shortAddress(f.ip)
-		if ok && &short[0] == &f.ip[0] {
+// editAddress shortens the address that the context, raw, gives, or removes what
+// is none. It reports whether the context changed.
+func (c *Collector) editAddress(i int, f *facts, raw []byte) bool {
+	ip := c.raw(f.ip)
+	if !isNull(ip) {
+		short, ok := c.shortAddress(ip)
+		if ok && &short[0] == &ip[0] {
 			return false
 		}
 		if ok {
+			c.openContext(raw)
 			c.context = with(c.context, cx.Field{Name: "ip", Raw: short})
 			return true
 		}
 		c.altered(i, InvalidAddress)
 	}
+	c.openContext(raw)
 	c.context = without(c.context, "ip")
 	if c.wantsAddress(f) {
 		c.context = append(c.context, cx.Field{Name: "ip", Raw: c.address})
@@ -161,15 +146,15 @@ func (c *Collector) editAddress(i int, f facts) bool {
 
 // wantsAddress reports whether the address of the connection is that of the
 // person: a browser speaks for itself, a server only when it says so.
-func (c *Collector) wantsAddress(f facts) bool {
-	return len(c.address) > 0 && (f.direct || c.from.Kind == cx.BrowserKey)
+func (c *Collector) wantsAddress(f *facts) bool {
+	return len(c.address) > 0 && (c.from.Kind == cx.BrowserKey || isTrue(c.raw(f.direct)))
 }
 
 // withAddress writes the object raw, nil for an empty one, with the sender's
 // address at its end. raw has no such member.
 func (c *Collector) withAddress(raw []byte) []byte {
 	start := len(c.edits)
-	if len(c.context) == 0 {
+	if isEmpty(raw) {
 		c.edits = append(c.edits, '{')
 	} else {
 		c.edits = append(c.edits, raw[:len(raw)-1]...)
@@ -179,6 +164,16 @@ func (c *Collector) withAddress(raw []byte) []byte {
 	c.edits = append(c.edits, c.address...)
 	c.edits = append(c.edits, '}')
 	return c.edits[start:len(c.edits):len(c.edits)]
+}
+
+// isEmpty reports whether raw, an object or nil, has no members.
+func isEmpty(raw []byte) bool {
+	for i := 1; i < len(raw); i++ {
+		if raw[i] > ' ' {
+			return raw[i] == '}'
+		}
+	}
+	return true
 }
 
 // with returns fields with f put in the place of every member of that name.

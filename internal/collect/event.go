@@ -1,7 +1,6 @@
 package collect
 
 import (
-	"bytes"
 	"strconv"
 	"unsafe"
 
@@ -11,23 +10,21 @@ import (
 )
 
 // take reads event i and adds it to the result, or returns why not.
-func (c *Collector) take(i int, item []byte) Reason {
-	c.last = draft{}
-	if item[0] != '{' {
-		return NotAnObject
-	}
-	c.call.Dialect.read(c, item, &c.last)
+func (c *Collector) take(i int) Reason {
+	item := c.raw(c.last.whole)
 	switch {
+	case item[0] != '{':
+		return NotAnObject
 	case len(item)+len(c.shared) > MaxEvent:
 		return TooLarge
 	case c.badText && !validText(item):
 		return InvalidUTF8
-	case tooDeep(item):
+	case c.last.levels > MaxDepth:
 		return TooDeep
 	}
 	altered := len(c.result.Altered)
 	c.result.Events = append(c.result.Events, cx.Event{
-		Workspace: c.from.Workspace, Key: c.from.Key, KeyKind: c.from.Kind, ReceivedAt: c.at,
+		Workspace: c.from.Workspace, Key: c.from.Key, KeyKind: c.from.Kind, ReceivedAt: c.receivedAt,
 	})
 	e := &c.result.Events[len(c.result.Events)-1]
 	why := c.fill(i, item, e)
@@ -41,7 +38,7 @@ func (c *Collector) take(i int, item []byte) Reason {
 
 // fill makes the event from the draft: the story of what is checked, in order.
 func (c *Collector) fill(i int, item []byte, e *cx.Event) Reason {
-	if c.from.WriteKey != "" && c.last.writeKey != nil && cx.ParseValue(c.last.writeKey).Str() != c.from.WriteKey {
+	if c.from.WriteKey != "" && c.last.writeKey.found() && c.str(c.last.writeKey) != c.from.WriteKey {
 		return OtherWriteKey
 	}
 	if why := c.fillName(e); why != "" {
@@ -53,7 +50,7 @@ func (c *Collector) fill(i int, item []byte, e *cx.Event) Reason {
 	if why := c.fillMessageID(item, e); why != "" {
 		return why
 	}
-	urls := mayHoldPairs(item) || c.shared != nil && mayHoldPairs(c.shared)
+	urls := c.last.escaped || mayHoldPairs(item) || c.shared != nil && mayHoldPairs(c.shared)
 	if why := c.fillProperties(i, e, urls); why != "" {
 		return why
 	}
@@ -69,7 +66,7 @@ func (c *Collector) fill(i int, item []byte, e *cx.Event) Reason {
 func (c *Collector) fillName(e *cx.Event) Reason {
 	e.Type = c.call.Type
 	if c.call.Batch() {
-		kind, ok := cx.ParseEventType(cx.ParseValue(c.last.kind).Str())
+		kind, ok := cx.ParseEventType(c.str(c.last.kind))
 		if !ok {
 			return UnknownType
 		}
@@ -79,26 +76,27 @@ func (c *Collector) fillName(e *cx.Event) Reason {
 		e.Name = cx.NameOf(e.Type, "")
 		return ""
 	}
-	name := cx.ParseValue(c.last.event)
+	raw := c.raw(c.last.event)
+	name := c.textOf(raw)
 	switch {
-	case name.Kind != cx.Text || blank(name.Str()):
+	case len(raw) == 0 || raw[0] != '"' || blank(name):
 		return NoEventName
-	case len(name.Str()) > MaxName:
+	case len(name) > MaxName:
 		return NameTooLong
-	case hasControl(c.last.event, name.Str()):
+	case hasControl(raw, name):
 		return InvalidID
 	}
-	e.Name = cx.EventName(name.Str())
+	e.Name = cx.EventName(name)
 	return ""
 }
 
 func (c *Collector) fillIDs(i int, e *cx.Event) Reason {
-	d := &c.last
+	d := c.last
 	for _, want := range [...]struct {
-		raw []byte
-		to  *string
+		at span
+		to *string
 	}{{d.anonymousID, &e.AnonymousID}, {d.userID, &e.UserID}, {d.groupID, &e.GroupID}, {d.previousID, &e.PreviousID}} {
-		id, why := textOf(want.raw, MaxID, IDTooLong)
+		id, why := c.id(want.at, MaxID, IDTooLong)
 		if why != "" {
 			return why
 		}
@@ -122,16 +120,17 @@ func (c *Collector) fillIDs(i int, e *cx.Event) Reason {
 	return ""
 }
 
-// textOf reads an id: a text, or a number as it is written.
-func textOf(raw []byte, limit int, long Reason) (string, Reason) {
+// id reads an id: a text, or a number as it is written.
+func (c *Collector) id(at span, limit int, long Reason) (string, Reason) {
+	raw := c.raw(at)
 	if len(raw) == 0 || isNull(raw) {
 		return "", ""
 	}
 	var id string
-	switch c := raw[0]; {
-	case c == '"':
-		id = cx.ParseValue(raw).Str()
-	case c == '-' || '0' <= c && c <= '9':
+	switch b := raw[0]; {
+	case b == '"':
+		id = c.textOf(raw)
+	case b == '-' || '0' <= b && b <= '9':
 		id = alias(raw)
 	default:
 		return "", InvalidID
@@ -146,17 +145,18 @@ func textOf(raw []byte, limit int, long Reason) (string, Reason) {
 }
 
 func (c *Collector) fillProperties(i int, e *cx.Event, urls bool) Reason {
-	raw, why := c.last.properties, InvalidProperties
+	at, why := c.last.properties, InvalidProperties
 	if e.Type == cx.Identify || e.Type == cx.Group {
-		raw, why = c.last.traits, InvalidTraits
+		at, why = c.last.traits, InvalidTraits
 	}
+	raw := c.raw(at)
 	if isNull(raw) {
 		raw = nil
 	}
 	if raw != nil && raw[0] != '{' {
 		return why
 	}
-	named := (e.Type == cx.Page || e.Type == cx.Screen) && (isText(c.last.name) || isText(c.last.category))
+	named := (e.Type == cx.Page || e.Type == cx.Screen) && (isText(c.raw(c.last.name)) || isText(c.raw(c.last.category)))
 	if !named && !urls && !c.from.Redact.hasPaths() {
 		e.Properties = raw
 		return ""
@@ -175,7 +175,7 @@ func (c *Collector) editProperties(i int, raw []byte, named bool) []byte {
 	}
 	changed := removed
 	if named {
-		for _, add := range [...]cx.Field{{Name: "name", Raw: c.last.name}, {Name: "category", Raw: c.last.category}} {
+		for _, add := range [...]cx.Field{{Name: "name", Raw: c.raw(c.last.name)}, {Name: "category", Raw: c.raw(c.last.category)}} {
 			if isText(add.Raw) && fields.Raw(add.Name) == nil && !c.from.Redact.names(add.Name) {
 				fields, changed = append(fields, add), true
 			}
@@ -211,27 +211,6 @@ func appendName(dst []byte, name string) []byte {
 
 func validText(item []byte) bool {
 	return jsontext.Value(item).IsValid(jsontext.AllowDuplicateNames(true))
-}
-
-// tooDeep reports whether item, valid JSON, has more than MaxDepth levels.
-func tooDeep(item []byte) bool {
-	if bytes.Count(item, []byte("{"))+bytes.Count(item, []byte("[")) <= MaxDepth {
-		return false
-	}
-	depth := 0
-	for i := 0; i < len(item); i++ {
-		switch item[i] {
-		case '"':
-			i = cx.SkipValue(item, i) - 1
-		case '{', '[':
-			if depth++; depth > MaxDepth {
-				return true
-			}
-		case '}', ']':
-			depth--
-		}
-	}
-	return false
 }
 
 func isText(raw []byte) bool { return len(raw) > 2 && raw[0] == '"' }

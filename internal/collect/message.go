@@ -10,7 +10,7 @@ import (
 
 // fillMessageID takes the event's own message id, or derives one.
 func (c *Collector) fillMessageID(item []byte, e *cx.Event) Reason {
-	id, why := textOf(c.last.messageID, MaxMessage, MessageIDTooLong)
+	id, why := c.id(c.last.messageID, MaxMessage, MessageIDTooLong)
 	if why != "" {
 		return why
 	}

@@ -6,141 +6,96 @@ import (
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
-
-	"github.com/kikubari/kikubari/internal/cx"
 )
 
 // segment is the dialect of the Segment HTTP API.
 type segment struct{}
 
-// draft is what an event says about itself, raw: nil where it says nothing.
-type draft struct {
-	kind, event                              []byte
-	userID, anonymousID, groupID, previousID []byte
-	messageID, writeKey                      []byte
-	timestamp, original, sentAt              []byte
-	properties, traits                       []byte
-	context, integrations                    []byte
-	name, category                           []byte // of a page or screen
-	historical                               []byte
-}
-
-// open validates the body in one pass, as strictly as we store it. Only when
-// that fails for its text alone does it look again, to take what is sound.
+// open reads the body in one pass, as strictly as we store it, but for text
+// that is not UTF-8: that spoils the events it is in.
 func (s segment) open(c *Collector, body []byte) error {
-	err := s.scan(c, body, false)
-	if err != nil && ReasonOf(err) == "" && !errors.Is(err, io.EOF) {
-		call := c.call
-		c.reset(call)
-		if lax := s.scan(c, body, true); lax == nil {
-			c.badText = true
-			err = nil
-		}
+	c.scan = scanner{text: body}
+	end := c.scan.space(0)
+	if c.call.Batch() && !c.call.Drop {
+		end = s.batch(c, end)
+	} else {
+		end = s.single(c, end)
 	}
-	if err == nil && c.badText && (!c.call.Batch() || c.shared != nil && !validText(c.shared)) {
+	switch {
+	case c.refused != "" && c.scan.sound(c.refusedAt):
+		return refuse(c.refused, "")
+	case end == failed || c.scan.space(end) != len(body):
+		return refuse(InvalidJSON, fault(body))
+	}
+	c.badText = !c.scan.sound(len(body))
+	if c.badText && (!c.call.Batch() || c.shared != nil && !validText(c.shared)) {
 		return refuse(InvalidUTF8, "")
 	}
-	if err != nil && ReasonOf(err) == "" {
-		return refuse(InvalidJSON, plainError(err))
-	}
-	return err
-}
-
-// scan finds the events, validating all of body. Errors other than a Refusal
-// are those of the JSON decoder.
-func (s segment) scan(c *Collector, body []byte, anyText bool) error {
-	c.input = *bytes.NewBuffer(body)
-	c.decoder.Reset(&c.input, jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(anyText))
-	var err error
-	if c.call.Batch() && !c.call.Drop {
-		err = s.scanBatch(c, body)
-	} else {
-		err = s.scanOne(c, body)
-	}
-	if err != nil {
-		return err
-	}
-	if _, err = c.decoder.ReadToken(); !errors.Is(err, io.EOF) {
-		if err == nil {
-			err = errors.New("something follows the JSON value")
-		}
-		return err
-	}
 	return nil
 }
 
-func (s segment) scanOne(c *Collector, body []byte) error {
-	raw, err := c.value(body)
-	if err == nil && !c.call.Drop {
-		c.items = append(c.items, raw)
-	}
-	return err
+// refuse ends the reading of a body at end, up to where it was JSON.
+func (c *Collector) refuse(why Reason, end int) int {
+	c.refused, c.refusedAt = why, end
+	return failed
 }
 
-func (s segment) scanBatch(c *Collector, body []byte) error {
-	if c.decoder.PeekKind() != '{' {
-		if err := c.decoder.SkipValue(); err != nil {
-			return err
-		}
-		return refuse(NoBatch, "")
+func (s segment) single(c *Collector, i int) int {
+	if c.call.Drop {
+		return c.scan.value(i)
 	}
-	if _, err := c.decoder.ReadToken(); err != nil {
-		return err
+	return s.event(c, i)
+}
+
+func (s segment) batch(c *Collector, i int) int {
+	if c.scan.at(i) != '{' {
+		if i = c.scan.value(i); i != failed {
+			c.refuse(NoBatch, i)
+		}
+		return failed
 	}
 	found := false
-	for c.decoder.PeekKind() == '"' {
-		name, err := c.value(body)
-		if err != nil {
-			return err
-		}
-		member := cx.ParseValue(name).Str()
-		if member == "batch" && c.decoder.PeekKind() == '[' {
+	end := c.scan.object(i, func(name string, i int) int {
+		if name == "batch" && c.scan.at(i) == '[' {
 			found = true
-			err = s.scanItems(c, body)
-		} else {
-			err = s.scanMember(c, body, member)
+			return s.events(c, i)
 		}
-		if err != nil {
-			return err
-		}
+		return s.common(c, name, i)
+	})
+	switch {
+	case end == failed:
+		return failed
+	case !found:
+		return c.refuse(NoBatch, end)
+	case len(c.shared)*len(c.drafts)+len(c.scan.text) > MaxSpread:
+		return c.refuse(RequestTooLarge, end)
 	}
-	if _, err := c.decoder.ReadToken(); err != nil {
-		return err
-	}
-	if !found {
-		return refuse(NoBatch, "")
-	}
-	if len(c.shared)*len(c.items)+len(body) > MaxSpread {
-		return refuse(RequestTooLarge, "")
-	}
-	return nil
+	return end
 }
 
-func (s segment) scanItems(c *Collector, body []byte) error {
-	c.items = c.items[:0]
-	if _, err := c.decoder.ReadToken(); err != nil {
-		return err
-	}
-	for k := c.decoder.PeekKind(); k != ']' && k != 0; k = c.decoder.PeekKind() {
-		raw, err := c.value(body)
-		if err != nil {
-			return err
+func (s segment) events(c *Collector, i int) int {
+	c.drafts = c.drafts[:0]
+	return c.scan.list(i, func(i int) int {
+		if i = s.event(c, i); i != failed && len(c.drafts) > MaxEvents {
+			return c.refuse(TooManyEvents, i)
 		}
-		if len(c.items) == MaxEvents {
-			return refuse(TooManyEvents, "")
-		}
-		c.items = append(c.items, raw)
-	}
-	_, err := c.decoder.ReadToken()
-	return err
+		return i
+	})
 }
 
-func (s segment) scanMember(c *Collector, body []byte, member string) error {
-	raw, err := c.value(body)
-	if err != nil {
-		return err
+// common reads a member of the batch that speaks of all its events.
+func (s segment) common(c *Collector, name string, i int) (end int) {
+	if name == "context" {
+		c.sharedFacts = facts{}
+		end = s.context(c, &c.sharedFacts, i)
+	} else {
+		end = c.scan.value(i)
 	}
-	switch member {
+	if end == failed {
+		return failed
+	}
+	raw := c.scan.text[i:end:end]
+	switch name {
 	case "writeKey":
 		c.writeKey = raw
 	case "sentAt":
@@ -152,80 +107,135 @@ func (s segment) scanMember(c *Collector, body []byte, member string) error {
 	case "integrations":
 		c.integrations = raw
 	case "historical":
-		c.historical = cx.ParseValue(raw).IsTrue()
+		c.historical = isTrue(raw)
 	}
-	return nil
+	return end
 }
 
-// value reads the next JSON value as a part of body.
-func (c *Collector) value(body []byte) ([]byte, error) {
-	v, err := c.decoder.ReadValue()
-	if err != nil {
-		return nil, err
+// event reads an event into the next draft.
+func (s segment) event(c *Collector, i int) (end int) {
+	c.drafts = append(c.drafts, draft{})
+	d := &c.drafts[len(c.drafts)-1]
+	depth, escapes := c.scan.depth, c.scan.escapes
+	c.scan.deepest = depth
+	if c.scan.at(i) == '{' {
+		end = c.scan.object(i, func(name string, i int) int { return s.member(c, d, name, i) })
+	} else {
+		end = c.scan.value(i)
 	}
-	end := int(c.decoder.InputOffset())
-	return body[end-len(v) : end : end], nil
+	if end == failed {
+		c.drafts = c.drafts[:len(c.drafts)-1]
+		return failed
+	}
+	d.whole = span{uint32(i), uint32(end)}
+	d.levels, d.escaped = c.scan.deepest-depth, c.scan.escapes > escapes
+	return end
 }
 
-// read sorts the members of an event. The last of several wins.
-func (segment) read(c *Collector, item []byte, d *draft) {
-	*d = draft{sentAt: c.sentAt, integrations: c.integrations}
-	c.fields = cx.ParseFields(c.fields[:0], item)
-	for i := range c.fields {
-		raw := c.fields[i].Raw
-		switch c.fields[i].Name {
-		case "type":
-			d.kind = raw
-		case "event":
-			d.event = raw
-		case "userId":
-			d.userID = raw
-		case "anonymousId":
-			d.anonymousID = raw
-		case "groupId":
-			d.groupID = raw
-		case "previousId":
-			d.previousID = raw
-		case "messageId":
-			d.messageID = raw
-		case "writeKey":
-			d.writeKey = raw
-		case "timestamp":
-			d.timestamp = raw
-		case "originalTimestamp":
-			d.original = raw
-		case "sentAt":
-			d.sentAt = raw
-		case "properties":
-			d.properties = raw
-		case "traits":
-			d.traits = raw
-		case "context":
-			d.context = raw
-		case "integrations":
-			d.integrations = raw
-		case "name":
-			d.name = raw
-		case "category":
-			d.category = raw
-		case "historical":
-			d.historical = raw
+// member reads a member of an event. The last of several wins.
+func (s segment) member(c *Collector, d *draft, name string, i int) (end int) {
+	if name == "context" {
+		d.facts = facts{}
+		end = s.context(c, &d.facts, i)
+	} else {
+		end = c.scan.value(i)
+	}
+	if end == failed {
+		return failed
+	}
+	value := span{uint32(i), uint32(end)}
+	switch name {
+	case "type":
+		d.kind = value
+	case "event":
+		d.event = value
+	case "userId":
+		d.userID = value
+	case "anonymousId":
+		d.anonymousID = value
+	case "groupId":
+		d.groupID = value
+	case "previousId":
+		d.previousID = value
+	case "messageId":
+		d.messageID = value
+	case "writeKey":
+		d.writeKey = value
+	case "timestamp":
+		d.timestamp = value
+	case "originalTimestamp":
+		d.original = value
+	case "sentAt":
+		d.sentAt = value
+	case "properties":
+		d.properties = value
+	case "traits":
+		d.traits = value
+	case "context":
+		d.context = value
+	case "integrations":
+		d.integrations = value
+	case "name":
+		d.name = value
+	case "category":
+		d.category = value
+	case "historical":
+		d.historical = value
+	}
+	return end
+}
+
+// context reads the context of an event or of a batch.
+func (segment) context(c *Collector, f *facts, i int) int {
+	if c.scan.at(i) != '{' {
+		return c.scan.value(i)
+	}
+	return c.scan.object(i, func(name string, i int) int {
+		end := c.scan.value(i)
+		if end == failed {
+			return failed
 		}
-	}
-	if d.original == nil || isNull(d.original) {
-		d.original = d.timestamp
-	}
+		value := span{uint32(i), uint32(end)}
+		switch name {
+		case "ip":
+			f.ip = value
+		case "userAgent":
+			f.agent = value
+		case "locale":
+			f.locale = value
+		case "active":
+			f.active = value
+		case "direct":
+			f.direct = value
+		case "historical":
+			f.historical = value
+		case "consent":
+			f.consent = value
+		case "user_signature":
+			f.signature = value
+		case "page", "referrer", "traits":
+			f.redactable = true
+		}
+		return end
+	})
 }
 
 func isNull(raw []byte) bool { return len(raw) > 0 && raw[0] == 'n' }
 
-// plainError names the place of a decoding error without quoting the input.
-func plainError(err error) string {
+func isTrue(raw []byte) bool { return len(raw) > 0 && raw[0] == 't' }
+
+// fault names the place where body stops being JSON, without quoting it.
+func fault(body []byte) string {
+	d := jsontext.NewDecoder(bytes.NewBuffer(body), jsontext.AllowDuplicateNames(true))
+	_, err := d.ReadValue()
+	if err == nil {
+		_, err = d.ReadToken()
+	}
 	if e, ok := errors.AsType[*jsontext.SyntacticError](err); ok {
 		return "near byte " + itoa(int(e.ByteOffset))
 	}
 	if errors.Is(err, io.EOF) {
 		return "it is empty"
 	}
-	return err.Error()
+	return "something follows the JSON value"
 }

@@ -16,9 +16,9 @@ func (c *Collector) fillTrust(i int, e *cx.Event, f facts) {
 		e.Flags |= cx.Verified
 		return
 	}
-	signature := f.signature
-	if signature == nil && c.last.integrations != nil {
-		signature = cx.Member(cx.Member(c.last.integrations, "Kikubari"), "signature")
+	signature := c.raw(f.signature)
+	if integrations := c.integrationsOf(c.last); signature == nil && integrations != nil {
+		signature = cx.Member(cx.Member(integrations, "Kikubari"), "signature")
 	}
 	if signature == nil || e.UserID == "" {
 		return
