@@ -102,7 +102,7 @@ func customerOf(c *cx.Customer, set *definition.Set, stats cx.Statistics, now cx
 	for i := range c.Ledger {
 		l := &c.Ledger[i]
 		out.Ledger = append(out.Ledger, api.Attention{
-			Decision: l.Decision.String(), Action: l.Action, Place: l.Place, State: l.State.String(), At: api.TimeOf(l.At), ShownAt: api.TimeOf(l.ShownAt),
+			Decision: l.Decision.String(), Action: l.Action(), Place: l.Place(), State: l.State.String(), At: api.TimeOf(l.At), ShownAt: api.TimeOf(l.ShownAt),
 		})
 	}
 	return out

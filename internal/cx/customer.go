@@ -57,11 +57,20 @@ type Visit struct {
 // SessionGap is the silence that ends a session.
 const SessionGap = 30 * Minute
 
-// Seen is the mark of one received message, for de-duplication.
+// Seen is the mark of one received message, for de-duplication. Its message is
+// cut in two, because a customer has many and each is to take 12 bytes.
 type Seen struct {
-	Message uint64 // Hash(write key, message id)
-	At      uint32 // log time in seconds since 1970
+	Low, High uint32 // of Hash(write key, message id)
+	At        uint32 // log time in seconds since 1970
 }
+
+// NewSeen returns the mark of a message received at the given second.
+func NewSeen(message uint64, at uint32) Seen {
+	return Seen{Low: uint32(message), High: uint32(message >> 32), At: at}
+}
+
+// Message returns Hash(write key, message id).
+func (s Seen) Message() uint64 { return uint64(s.High)<<32 | uint64(s.Low) }
 
 // Rate counts events in whole seconds of log time.
 type Rate struct {
@@ -87,56 +96,6 @@ type Timer struct {
 	Kind TimerKind
 	Ref  uint64
 }
-
-// AttentionState is how far one treatment got.
-type AttentionState uint8
-
-// The states. The numbers are part of the format.
-const (
-	Reserved  AttentionState = 1 // decided and answered, not yet reported as seen
-	Shown     AttentionState = 2
-	Clicked   AttentionState = 3
-	Dismissed AttentionState = 4
-	Released  AttentionState = 5 // never seen: does not count
-	Withdrawn AttentionState = 6 // taken back because it no longer applies; counts if it was seen
-)
-
-var attentionNames = [...]string{"", "reserved", "shown", "clicked", "dismissed", "released", "withdrawn"}
-
-// String names the state in snake_case.
-func (s AttentionState) String() string {
-	if int(s) < len(attentionNames) {
-		return attentionNames[s]
-	}
-	return "unknown"
-}
-
-// Attention is one line of the ledger of attention: one treatment decided for a
-// customer and its fate. Caps count lines in state Reserved, Shown, Clicked,
-// Dismissed, and Withdrawn ones with a ShownAt.
-type Attention struct {
-	Decision DecisionID
-	Action   string
-	Place    string
-	Channel  Channel
-	State    AttentionState
-	At       Instant // log time of the decision
-	Until    Instant // Reserved: when the reservation ends
-	ShownAt  Instant // log time of the exposure, 0 when not seen
-	EndedAt  Instant // log time of click, dismissal or withdrawal
-	Message  uint64  // Hash(write key, message id) of the event that was answered
-	Session  uint32  // Visit.Number of the session in which it was decided
-	Content  []byte  // what was answered, raw JSON; nil once it can no longer be repeated
-}
-
-// Counts reports whether the line counts towards caps.
-func (a *Attention) Counts() bool {
-	return a.State != Released && (a.State != Withdrawn || a.ShownAt != 0)
-}
-
-// Live reports whether the treatment is, as far as we know, still on screen or
-// on its way there.
-func (a *Attention) Live() bool { return a.State == Reserved || a.State == Shown }
 
 // InSegment reports whether the bit of slot is set.
 func (c *Customer) InSegment(slot int) bool {

@@ -84,10 +84,19 @@ type Offer struct {
 	Terms
 	actions   []Action // by name
 	names     []string
+	terms     []terms        // of each action
+	silent    []cx.Candidate // of each action, while nothing triggers it
+	byNotice  map[cx.Notice]int
 	byName    map[string]int
 	byEvent   map[cx.EventName][]hook
 	always    []hook
 	bySegment map[int][]hook
+}
+
+// terms are what is known of an action before anybody is there.
+type terms struct {
+	notice  cx.Notice
+	allowed bool // its purpose, until a person says otherwise
 }
 
 // hook is one trigger of one action.
@@ -98,12 +107,18 @@ type hook struct {
 
 // NewOffer indexes actions, whose names differ; their order does not matter.
 func NewOffer(t Terms, actions []Action) *Offer {
-	o := &Offer{Terms: t, actions: append([]Action(nil), actions...), byName: make(map[string]int, len(actions)), byEvent: map[cx.EventName][]hook{}, bySegment: map[int][]hook{}}
+	o := &Offer{
+		Terms: t, actions: append([]Action(nil), actions...), byName: make(map[string]int, len(actions)), byNotice: make(map[cx.Notice]int, len(actions)),
+		byEvent: map[cx.EventName][]hook{}, bySegment: map[int][]hook{},
+	}
 	sort.Slice(o.actions, func(i, j int) bool { return o.actions[i].Name < o.actions[j].Name })
 	for i := range o.actions {
-		o.names = append(o.names, o.actions[i].Name)
-		o.byName[o.actions[i].Name] = i
-		for _, t := range o.actions[i].Triggers {
+		a := &o.actions[i]
+		known := terms{notice: cx.NewNotice(a.Name, a.Place, a.Channel), allowed: slices.Contains(t.Allowed, a.Purpose)}
+		o.names, o.terms = append(o.names, a.Name), append(o.terms, known)
+		o.silent = append(o.silent, cx.Candidate{Action: a.Name, Gate: cx.GateTrigger})
+		o.byName[a.Name], o.byNotice[known.notice] = i, i
+		for _, t := range a.Triggers {
 			o.listen(t, hook{i, t.When})
 		}
 	}
@@ -125,11 +140,14 @@ func (o *Offer) listen(t Trigger, h hook) {
 func (o *Offer) Names() []string { return o.names }
 
 // Action returns the action called name, nil when it is not on offer.
-func (o *Offer) Action(name string) *Action {
-	if i := o.index(name); i >= 0 {
-		return &o.actions[i]
+func (o *Offer) Action(name string) *Action { return o.at(o.index(name)) }
+
+// at returns the action with index i, nil for -1.
+func (o *Offer) at(i int) *Action {
+	if i < 0 {
+		return nil
 	}
-	return nil
+	return &o.actions[i]
 }
 
 func (o *Offer) index(name string) int {
@@ -139,6 +157,11 @@ func (o *Offer) index(name string) int {
 	return -1
 }
 
-func (o *Offer) allowed(p cx.Purpose) bool {
-	return slices.Contains(o.Allowed, p)
+// indexOf returns the action that a line of the ledger is about, -1 when it is
+// not on offer any more. It may have been said at another place then.
+func (o *Offer) indexOf(n cx.Notice) int {
+	if i, ok := o.byNotice[n]; ok {
+		return i
+	}
+	return o.index(n.Action())
 }

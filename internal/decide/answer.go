@@ -1,6 +1,7 @@
 package decide
 
 import (
+	"bytes"
 	"strconv"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -11,8 +12,7 @@ import (
 // have passed the gates.
 func (d *Decider) render(in *Input, a *Action) []byte {
 	d.lacks(in, a)
-	lang := languageOf(in)
-	return append([]byte(nil), d.write(in.ID, a, lang, false)...)
+	return bytes.Clone(d.write(in.ID, a, languageOf(in), false))
 }
 
 // write renders d.values into scratch memory, valid until the next write.
@@ -21,7 +21,7 @@ func (d *Decider) write(id cx.DecisionID, a *Action, lang template.Language, upd
 	a.Message.Fill(d.filled, d.values, lang)
 	b := d.content[:0]
 	b = append(b, `{"decision":"`...)
-	b = append(b, id.String()...)
+	b = id.Append(b)
 	b = append(b, `","action":`...)
 	b = template.AppendString(b, a.Name)
 	b = append(b, `,"place":`...)

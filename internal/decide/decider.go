@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"slices"
+
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/rule"
 )
@@ -46,6 +48,8 @@ type asked struct {
 // zero.
 type Decider struct {
 	hits      []hit
+	struck    []int // actions with a hit, ascending
+	passed    []int // those that passed the gates and the floor, ascending
 	places    []place
 	attention attention
 	values    []cx.Value
@@ -75,9 +79,13 @@ func (d *Decider) Decide(in *Input, out *Result) bool {
 		return false
 	}
 	d.attention.known = false
-	d.candidates, d.asked = out.Candidates[:0], out.asked[:0]
-	for i := range in.Offer.actions {
-		d.candidates = append(d.candidates, d.judge(in, i))
+	d.candidates, d.asked = append(out.Candidates[:0], in.Offer.silent...), out.asked[:0]
+	d.passed = d.passed[:0]
+	slices.Sort(d.struck)
+	for _, i := range d.struck {
+		if d.judge(in, i, &d.candidates[i]); d.candidates[i].Gate == cx.Passed {
+			d.passed = append(d.passed, i)
+		}
 	}
 	d.arbitrate(in)
 	d.put(in, out)
@@ -107,13 +115,15 @@ func (d *Decider) strike(in *Input, hooks []hook, found bool) bool {
 			continue
 		}
 		if !found {
-			d.hits = grown(d.hits, len(in.Offer.actions))
+			d.hits, d.struck = grown(d.hits, len(in.Offer.actions)), d.struck[:0]
 			found = true
+		}
+		if d.hits[h.action] == missed {
+			d.struck = append(d.struck, h.action)
+			d.hits[h.action] = uncertain
 		}
 		if t == rule.True {
 			d.hits[h.action] = struck
-		} else if d.hits[h.action] == missed {
-			d.hits[h.action] = uncertain
 		}
 	}
 	return found
@@ -125,16 +135,13 @@ func reachable(in *Input, a *Action) bool {
 	return in.Scope.Event != nil || a.Channel != cx.Web || in.Scope.Customer.InSession(in.Scope.Now)
 }
 
-// judge tries the gates for one action and, when it passes, scores it.
-func (d *Decider) judge(in *Input, i int) cx.Candidate {
-	a := &in.Offer.actions[i]
-	c := cx.Candidate{Action: a.Name}
+// judge tries the gates for one triggered action and, when it passes, scores it.
+func (d *Decider) judge(in *Input, i int, c *cx.Candidate) {
 	if c.Gate, c.Number = d.gate(in, i); c.Gate != cx.Passed {
-		return c
+		return
 	}
-	d.score(in, i, &c)
-	c.Gate, c.Number = belowFloor(in, a, &c)
-	return c
+	d.score(in, i, c)
+	c.Gate, c.Number = belowFloor(in, &in.Offer.actions[i], c)
 }
 
 // put writes the decision out.
@@ -143,20 +150,23 @@ func (d *Decider) put(in *Input, out *Result) {
 	out.Decision.ID, out.Decision.Customer = in.ID, s.Customer.ID
 	out.Decision.Event, out.Decision.At = in.ID.Position(), s.Now
 	for _, p := range d.places {
-		if p.best < 0 {
-			continue
+		if p.best >= 0 {
+			d.say(in, out, p.best)
 		}
-		a := &in.Offer.actions[p.best]
-		content := d.render(in, a)
-		t := cx.Treatment{Action: a.Name, Place: a.Place, Channel: a.Channel, Content: content}
-		out.Decision.Treatments = append(out.Decision.Treatments, t)
-		out.Lines = append(out.Lines, cx.Attention{
-			Decision: in.ID, Action: a.Name, Place: a.Place, Channel: a.Channel, State: cx.Reserved,
-			At: s.Now, Until: s.Now + Reservation, Message: in.Message, Session: s.Customer.Session.Number, Content: content,
-		})
 	}
 	out.Candidates, out.asked = d.candidates, d.asked
 	out.Trace = PackTrace(out.Trace, &cx.Trace{Engine: Engine, Definitions: in.Offer.Definitions, Candidates: out.Candidates})
+}
+
+// say adds the treatment that action i won a place with, and its line.
+func (d *Decider) say(in *Input, out *Result, i int) {
+	a, s := &in.Offer.actions[i], in.Scope
+	said := &cx.Said{Message: in.Message, Content: d.render(in, a)}
+	out.Decision.Treatments = append(out.Decision.Treatments, cx.Treatment{Action: a.Name, Place: a.Place, Channel: a.Channel, Content: said.Content})
+	out.Lines = append(out.Lines, cx.Attention{
+		Decision: in.ID, Notice: in.Offer.terms[i].notice, State: cx.Reserved, At: s.Now, End: s.Now + Reservation,
+		Said: said, Session: s.Customer.Session.Number,
+	})
 }
 
 // Reset empties r, keeping its memory: for a step in which nothing is decided.

@@ -39,16 +39,19 @@ type Condition struct {
 	Rule   *rule.Node `json:"rule"`
 }
 
-// Explain decides again from in, whose ID, Message, Entered and Scorer it takes
-// from s, and compares the result with the trace that was recorded. The caller
-// fills in the scope from s.Customer, s.Event and s.Now, and offer and policy
-// from the set with sequence s.Definitions.
+// Explain decides again from in, whose ID, Entered and Scorer it takes from s, as
+// well as the customer's ledger, and compares the result with the trace that was
+// recorded. The caller fills in the scope from s.Customer, s.Event and s.Now, and
+// offer and policy from the set with sequence s.Definitions.
 func Explain(s *Stored, in Input, recorded []byte) (*Explanation, error) {
 	then, err := UnpackTrace(recorded, in.Offer.Names())
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", s.ID, err)
 	}
-	in.ID, in.Message, in.Entered, in.Scorer = s.ID, s.Message, s.Entered, s
+	in.ID, in.Entered, in.Scorer = s.ID, s.Entered, memory{s, in.Offer}
+	scope, customer := *in.Scope, *in.Scope.Customer
+	customer.Ledger = s.Ledger(in.Offer)
+	scope.Customer, in.Scope = &customer, &scope
 	var d Decider
 	var out Result
 	d.Decide(&in, &out)

@@ -16,7 +16,7 @@ func (d *Decider) gate(in *Input, i int) (cx.Gate, float64) {
 		return cx.GateBackfill, float64(cx.GateTrigger)
 	case struck:
 	}
-	if !consents(in, a) {
+	if !consents(in, i) {
 		return cx.GateConsent, 0
 	}
 	if g, n := conditions(in, a); g != cx.Passed {
@@ -31,9 +31,11 @@ func (d *Decider) gate(in *Input, i int) (cx.Gate, float64) {
 	return d.lacks(in, a)
 }
 
-// consents reports whether the person lets us use this purpose on this channel.
-func consents(in *Input, a *Action) bool {
-	return in.Scope.Customer.Consent.Allows(a.Purpose, a.Channel, in.Offer.allowed(a.Purpose))
+// consents reports whether the person lets us use the purpose of action i on its
+// channel.
+func consents(in *Input, i int) bool {
+	a := &in.Offer.actions[i]
+	return in.Scope.Customer.Consent.Allows(a.Purpose, a.Channel, in.Offer.terms[i].allowed)
 }
 
 // conditions tries the action's own rules. A rule whose answer is not known yet
@@ -75,6 +77,7 @@ func (d *Decider) lacks(in *Input, a *Action) (cx.Gate, float64) {
 // attention is what the ledger says at the moment of a decision.
 type attention struct {
 	known   bool // read in this decision
+	today   day
 	all     counts
 	each    []counts // by action
 	visible []int    // by action: 1 + the line on screen, 0 for none
@@ -102,10 +105,10 @@ func (a *attention) read(in *Input) {
 	if len(c.Ledger)+len(c.Tallies) == 0 {
 		return
 	}
-	today := startOfDay(s.Now, s.Zone)
+	today := a.today.startOf(s.Now, s.Zone)
 	for i := range c.Ledger {
 		l := &c.Ledger[i]
-		index := in.Offer.index(l.Action)
+		index := in.Offer.indexOf(l.Notice)
 		a.add(index, countsOf(l, c, s.Now, today))
 		if index >= 0 && onScreen(l, c, s.Now) {
 			a.visible[index] = i + 1

@@ -23,8 +23,9 @@ const (
 
 // Reserve puts the lines of a decision into the ledger of c. What they replace
 // on the screen is withdrawn. The caller sets a cx.TimerRelease for each
-// decision, due at the lines' Until.
+// decision, due at the lines' End.
 func Reserve(c *cx.Customer, lines []cx.Attention, now cx.Instant, zone *time.Location) {
+	c.Ledger = withRoom(c.Ledger, len(lines))
 	for i := range lines {
 		displace(c, &lines[i], now)
 		c.Ledger = append(c.Ledger, lines[i])
@@ -32,14 +33,27 @@ func Reserve(c *cx.Customer, lines []cx.Attention, now cx.Instant, zone *time.Lo
 	Prune(c, now, zone)
 }
 
+// withRoom returns the ledger with room for n more lines, and little more: there
+// are many customers, and most are told few things.
+func withRoom(ledger []cx.Attention, n int) []cx.Attention {
+	if len(ledger)+n <= cap(ledger) {
+		return ledger
+	}
+	return append(make([]cx.Attention, 0, len(ledger)+n+len(ledger)/4), ledger...)
+}
+
 // displace ends what is on screen where line will appear.
 func displace(c *cx.Customer, line *cx.Attention, now cx.Instant) {
 	for i := range c.Ledger {
 		l := &c.Ledger[i]
-		if l.Place == line.Place && l.Channel == line.Channel && onScreen(l, c, now) {
+		if onScreen(l, c, now) && samePlace(l, line) {
 			end(l, cx.Withdrawn, now)
 		}
 	}
+}
+
+func samePlace(a, b *cx.Attention) bool {
+	return a.Notice == b.Notice || a.Place() == b.Place() && a.Channel() == b.Channel()
 }
 
 // Release lets go of the reservations of decision id that have run out, and
@@ -47,7 +61,7 @@ func displace(c *cx.Customer, line *cx.Attention, now cx.Instant) {
 func Release(c *cx.Customer, id cx.DecisionID, now cx.Instant) (released bool) {
 	for i := range c.Ledger {
 		l := &c.Ledger[i]
-		if l.Decision == id && l.State == cx.Reserved && l.Until <= now {
+		if l.Decision == id && l.State == cx.Reserved && l.End <= now {
 			end(l, cx.Released, now)
 			released = true
 		}
@@ -57,7 +71,7 @@ func Release(c *cx.Customer, id cx.DecisionID, now cx.Instant) (released bool) {
 
 // end closes a line: what it said cannot be repeated any more.
 func end(l *cx.Attention, s cx.AttentionState, now cx.Instant) {
-	l.State, l.EndedAt, l.Content = s, now, nil
+	l.State, l.End, l.Said = s, now, nil
 }
 
 // onScreen reports whether l is, as far as we know, in front of the person or
@@ -65,9 +79,9 @@ func end(l *cx.Attention, s cx.AttentionState, now cx.Instant) {
 func onScreen(l *cx.Attention, c *cx.Customer, now cx.Instant) bool {
 	switch l.State {
 	case cx.Reserved:
-		return now < l.Until
+		return now < l.End
 	case cx.Shown:
-		return l.EndedAt == 0 && thisSession(l, c)
+		return l.End == 0 && thisSession(l, c)
 	default:
 		return false
 	}
@@ -83,9 +97,9 @@ func thisSession(l *cx.Attention, c *cx.Customer) bool {
 // calendar day.
 func countsOf(l *cx.Attention, c *cx.Customer, now, today cx.Instant) (n counts) {
 	if l.State == cx.Dismissed {
-		n.dismissed = l.EndedAt
+		n.dismissed = l.End
 	}
-	if !l.Counts() || l.State == cx.Reserved && l.Until <= now {
+	if !l.Counts() || l.State == cx.Reserved && l.End <= now {
 		return n
 	}
 	n.total = 1
@@ -114,8 +128,8 @@ func countsOfTally(t *cx.Tally, c *cx.Customer, today cx.Instant) counts {
 // does it; call it also after a merge has joined two ledgers.
 func Prune(c *cx.Customer, now cx.Instant, zone *time.Location) {
 	for i := range c.Ledger {
-		if l := &c.Ledger[i]; l.Content != nil && !onScreen(l, c, now) {
-			l.Content = nil
+		if l := &c.Ledger[i]; l.Said != nil && !onScreen(l, c, now) {
+			l.Said = nil
 		}
 	}
 	for len(c.Ledger) > MaxLines {
@@ -137,9 +151,9 @@ func oldestOver(c *cx.Customer, now cx.Instant) int {
 
 // tally keeps the counts of a line that is about to be dropped.
 func tally(c *cx.Customer, l *cx.Attention, zone *time.Location) {
-	t := cx.Tally{Action: l.Action}
+	t := cx.Tally{Action: l.Action()}
 	if l.State == cx.Dismissed {
-		t.DismissedAt = l.EndedAt
+		t.DismissedAt = l.End
 	}
 	if l.Counts() {
 		t.Total, t.Session, t.InSession = 1, l.Session, 1
@@ -148,18 +162,9 @@ func tally(c *cx.Customer, l *cx.Attention, zone *time.Location) {
 	if t.Total == 0 && t.DismissedAt == 0 {
 		return
 	}
-	i := sort.Search(len(c.Tallies), func(i int) bool { return c.Tallies[i].Action >= l.Action })
-	if full := len(c.Tallies) >= MaxTallies; full && (i == len(c.Tallies) || c.Tallies[i].Action != l.Action) {
+	i := sort.Search(len(c.Tallies), func(i int) bool { return c.Tallies[i].Action >= t.Action })
+	if full := len(c.Tallies) >= MaxTallies; full && (i == len(c.Tallies) || c.Tallies[i].Action != t.Action) {
 		t.Action = "" // sorts first, and gathers the rest
 	}
 	c.Tallies = cx.MergeTallies(c.Tallies, []cx.Tally{t})
-}
-
-// startOfDay returns the start of t's calendar day in zone, UTC when it is nil.
-func startOfDay(t cx.Instant, zone *time.Location) cx.Instant {
-	if zone == nil {
-		zone = time.UTC
-	}
-	y, m, d := t.Time().In(zone).Date()
-	return cx.InstantOf(time.Date(y, m, d, 0, 0, 0, 0, zone))
 }

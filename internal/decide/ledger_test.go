@@ -14,12 +14,15 @@ import (
 )
 
 func line(id cx.DecisionID, action string, s cx.AttentionState) cx.Attention {
-	l := cx.Attention{Decision: id, Action: action, Place: action, Channel: cx.Web, State: s, At: noon, Until: noon + decide.Reservation, Session: 1, Content: []byte("{}")}
+	l := cx.Attention{Decision: id, Notice: cx.NewNotice(action, action, cx.Web), State: s, At: noon, Session: 1, Said: &cx.Said{Content: []byte("{}")}}
 	if s == cx.Shown || s == cx.Clicked || s == cx.Dismissed {
 		l.ShownAt = noon + cx.Second
 	}
-	if s > cx.Shown {
-		l.EndedAt = noon + 2*cx.Second
+	switch {
+	case s == cx.Reserved:
+		l.End = noon + decide.Reservation
+	case s > cx.Shown:
+		l.End = noon + 2*cx.Second
 	}
 	return l
 }
@@ -130,7 +133,7 @@ func TestCapsStayExactWhenTheLedgerIsPruned(t *testing.T) {
 				bounded.Session = cx.Visit{Start: now, Number: bounded.Session.Number + 1}
 			}
 			l := line(cx.DecisionID(i+1), s.Action, s.State)
-			l.At, l.Session, l.EndedAt = now, bounded.Session.Number, now
+			l.At, l.Session, l.End = now, bounded.Session.Number, now
 			if s.State == cx.Withdrawn && i%2 == 0 {
 				l.ShownAt = now
 			}
@@ -200,9 +203,9 @@ func TestReserveReplacesWhatIsThere(t *testing.T) {
 	old := line(1, "a", cx.Shown)
 	decide.Reserve(c, []cx.Attention{old}, noon, time.UTC)
 	newer := line(2, "b", cx.Reserved)
-	newer.Place = old.Place
+	newer.Notice = cx.NewNotice("b", old.Place(), cx.Web)
 	decide.Reserve(c, []cx.Attention{newer}, noon+cx.Minute, time.UTC)
-	if got := c.Ledger[0]; got.State != cx.Withdrawn || got.EndedAt != noon+cx.Minute || got.Content != nil || !got.Counts() {
+	if got := c.Ledger[0]; got.State != cx.Withdrawn || got.End != noon+cx.Minute || got.Said != nil || !got.Counts() {
 		t.Errorf("what was replaced: %+v", got)
 	}
 }
@@ -214,8 +217,8 @@ func TestWordsAreDroppedOnceTheyCannotBeRepeated(t *testing.T) {
 	c.Ledger[0].At = noon - cx.Hour // of an earlier session
 	decide.Prune(c, noon+cx.Minute, time.UTC)
 	for i, kept := range []bool{false, false, true} {
-		if (c.Ledger[i].Content != nil) != kept {
-			t.Errorf("line %d: words %q", i, c.Ledger[i].Content)
+		if (c.Ledger[i].Said != nil) != kept {
+			t.Errorf("line %d: words %v", i, c.Ledger[i].Said)
 		}
 	}
 }

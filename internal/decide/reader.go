@@ -57,6 +57,11 @@ func (r *reader) uvarint() uint64 {
 	return v
 }
 
+func (r *reader) varint() int64 {
+	v := r.uvarint()
+	return int64(v>>1) ^ -int64(v&1)
+}
+
 // bytes reads a length and that many bytes; none gives nil.
 func (r *reader) bytes() []byte {
 	n := r.uvarint()

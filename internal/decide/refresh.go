@@ -30,7 +30,7 @@ func (d *Decider) Refresh(in *Input, out *Result) {
 	ledger := in.Scope.Customer.Ledger
 	for i := range ledger {
 		switch l := &ledger[i]; {
-		case l.Channel != cx.Web:
+		case l.Channel() != cx.Web:
 		case mayBeSeen(l, in.Scope.Now):
 			d.refresh(in, out, l)
 		case mayHaveStayed(in, l):
@@ -46,7 +46,7 @@ func mayHaveStayed(in *Input, l *cx.Attention) bool {
 	if l.State != cx.Withdrawn || occupied(in, l) {
 		return false
 	}
-	now, since := in.Scope.Now, l.EndedAt+AnswerDeadline
+	now, since := in.Scope.Now, l.End+AnswerDeadline
 	return now >= since && (now < since+Reservation || isPage(in.Scope.Event) && now < since+cx.Day)
 }
 
@@ -54,7 +54,7 @@ func mayHaveStayed(in *Input, l *cx.Attention) bool {
 func occupied(in *Input, l *cx.Attention) bool {
 	c := in.Scope.Customer
 	for i := range c.Ledger {
-		if o := &c.Ledger[i]; o.Place == l.Place && o.Channel == l.Channel && onScreen(o, c, in.Scope.Now) {
+		if o := &c.Ledger[i]; onScreen(o, c, in.Scope.Now) && samePlace(o, l) {
 			return true
 		}
 	}
@@ -62,19 +62,20 @@ func occupied(in *Input, l *cx.Attention) bool {
 }
 
 // nameOf names what a line put on the screen, as clients know it.
-func nameOf(l *cx.Attention) string { return l.Decision.String() + "/" + l.Action }
+func nameOf(l *cx.Attention) string { return l.Decision.String() + "/" + l.Action() }
 
 // mayBeSeen is onScreen, but also true of what an earlier session left there.
 func mayBeSeen(l *cx.Attention, now cx.Instant) bool {
-	return l.State == cx.Shown && l.EndedAt == 0 || l.State == cx.Reserved && now < l.Until
+	return l.State == cx.Shown && l.End == 0 || l.State == cx.Reserved && now < l.End
 }
 
 // refresh brings one line up to date.
 func (d *Decider) refresh(in *Input, out *Result, l *cx.Attention) {
 	now, page := in.Scope.Now, isPage(in.Scope.Event)
-	a := in.Offer.Action(l.Action)
+	i := in.Offer.indexOf(l.Notice)
+	a := in.Offer.at(i)
 	switch {
-	case a == nil || !consents(in, a) || a.Live && !d.stillApplies(in, a, l):
+	case a == nil || !consents(in, i) || a.Live && !d.stillApplies(in, a, l):
 		out.Withdraw = append(out.Withdraw, nameOf(l))
 		end(l, cx.Withdrawn, now)
 	case a.Live && d.reworded(in, a, l):
@@ -82,7 +83,7 @@ func (d *Decider) refresh(in *Input, out *Result, l *cx.Attention) {
 	case l.State == cx.Shown && page && a.Live:
 		d.update(in, out, a, l)
 	case l.State == cx.Shown && page:
-		l.EndedAt, l.Content = now, nil
+		l.End, l.Said = now, nil
 	case l.State == cx.Reserved && now >= l.At+AnswerDeadline && (a.Live || d.stillApplies(in, a, l)):
 		out.Updates = append(out.Updates, repeated(l, now))
 	}
@@ -112,7 +113,7 @@ func (d *Decider) reworded(in *Input, a *Action, l *cx.Attention) bool {
 	if g, _ := d.lacks(in, a); g != cx.Passed {
 		return false
 	}
-	return !bytes.Equal(l.Content, d.write(l.Decision, a, languageOn(in, l.Content), false))
+	return !bytes.Equal(content(l), d.write(l.Decision, a, languageOn(in, content(l)), false))
 }
 
 // update sends a line's words again in their present form. Only what was
@@ -122,8 +123,13 @@ func (d *Decider) update(in *Input, out *Result, a *Action, l *cx.Attention) {
 	if g, _ := d.lacks(in, a); g != cx.Passed {
 		return
 	}
-	lang := languageOn(in, l.Content)
-	l.Content = bytes.Clone(d.write(l.Decision, a, lang, false))
+	var said cx.Said
+	if l.Said != nil {
+		said = *l.Said
+	}
+	lang := languageOn(in, said.Content)
+	said.Content = bytes.Clone(d.write(l.Decision, a, lang, false))
+	l.Said = &said
 	if l.State == cx.Reserved {
 		out.Updates = append(out.Updates, repeated(l, in.Scope.Now))
 		return
@@ -135,7 +141,7 @@ func (d *Decider) update(in *Input, out *Result, a *Action, l *cx.Attention) {
 // mark and can still be shown: the answer to a retried request.
 func Repeat(dst []cx.Treatment, c *cx.Customer, message uint64, now cx.Instant) []cx.Treatment {
 	for i := range c.Ledger {
-		if l := &c.Ledger[i]; message != 0 && l.Message == message && l.Content != nil && onScreen(l, c, now) {
+		if l := &c.Ledger[i]; message != 0 && l.Said != nil && l.Said.Message == message && onScreen(l, c, now) {
 			dst = append(dst, repeated(l, now))
 		}
 	}
@@ -145,15 +151,23 @@ func Repeat(dst []cx.Treatment, c *cx.Customer, message uint64, now cx.Instant) 
 // repeated says a line's words once more; what is only reserved keeps the end it
 // had, so that nobody shows it after it was released.
 func repeated(l *cx.Attention, now cx.Instant) cx.Treatment {
-	i := bytes.LastIndex(l.Content, expiry)
+	words := content(l)
+	i := bytes.LastIndex(words, expiry)
 	if l.State != cx.Reserved || i < 0 {
-		return treatment(l, l.Content)
+		return treatment(l, words)
 	}
-	left := int64((l.Until - now) / cx.Second)
-	content := append(make([]byte, 0, len(l.Content)+1), l.Content[:i]...)
-	return treatment(l, appendExpiry(content, left))
+	left := int64((l.End - now) / cx.Second)
+	return treatment(l, appendExpiry(append(make([]byte, 0, len(words)+1), words[:i]...), left))
 }
 
 func treatment(l *cx.Attention, content []byte) cx.Treatment {
-	return cx.Treatment{Action: l.Action, Place: l.Place, Channel: l.Channel, Content: content}
+	return cx.Treatment{Action: l.Action(), Place: l.Place(), Channel: l.Channel(), Content: content}
+}
+
+// content returns what l said, nil when that is not known any more.
+func content(l *cx.Attention) []byte {
+	if l.Said == nil {
+		return nil
+	}
+	return l.Said.Content
 }

@@ -51,7 +51,7 @@ func Report(c *cx.Customer, f Fate, now cx.Instant) (r Reported, ok bool) {
 	switch {
 	case f.State == cx.Shown && l.State == cx.Withdrawn:
 	case f.State == cx.Shown:
-		l.State, l.EndedAt = cx.Shown, 0
+		l.State, l.End = cx.Shown, 0
 	default:
 		r.Responded = f.State == cx.Clicked
 		end(l, f.State, now)
@@ -73,7 +73,7 @@ func news(l *cx.Attention, s cx.AttentionState) bool {
 
 func find(c *cx.Customer, f Fate) *cx.Attention {
 	for i := len(c.Ledger) - 1; i >= 0; i-- {
-		if l := &c.Ledger[i]; l.Decision == f.Decision && l.Action == f.Action {
+		if l := &c.Ledger[i]; l.Decision == f.Decision && l.Action() == f.Action {
 			return l
 		}
 	}

@@ -64,19 +64,15 @@ type place struct {
 // place with its own score; on a tie it stays.
 func (d *Decider) arbitrate(in *Input) {
 	d.places = d.places[:0]
-	for i := range d.candidates {
-		if d.candidates[i].Gate == cx.Passed {
-			p := d.place(in, i)
-			if p.best < 0 || d.better(i, p.best) {
-				p.best = i
-			}
+	for _, i := range d.passed {
+		p := d.place(in, i)
+		if p.best < 0 || d.better(i, p.best) {
+			p.best = i
 		}
 	}
 	d.defend(in)
-	for i := range d.candidates {
-		if c := &d.candidates[i]; c.Gate == cx.Passed {
-			d.settle(c, i, d.place(in, i))
-		}
+	for _, i := range d.passed {
+		d.settle(&d.candidates[i], i, d.place(in, i))
 	}
 	for i := range d.places {
 		if p := &d.places[i]; !d.candidates[p.best].Won {
@@ -113,12 +109,12 @@ func (d *Decider) better(i, j int) bool {
 
 // defend scores what is on screen in the places that are contested.
 func (d *Decider) defend(in *Input) {
-	if !d.attention.known {
-		return // nothing came as far as the ledger, so nothing competes for a place
+	if len(d.places) == 0 {
+		return // the ledger may not have been read
 	}
 	for i, line := range d.attention.visible {
 		a := &in.Offer.actions[i]
-		if line == 0 || !d.defends(in, a, &in.Scope.Customer.Ledger[line-1]) {
+		if line == 0 || !d.defends(in, i, &in.Scope.Customer.Ledger[line-1]) {
 			continue
 		}
 		for j := range d.places {
@@ -132,8 +128,9 @@ func (d *Decider) defend(in *Input) {
 }
 
 // defends reports whether what is on screen may stay there.
-func (d *Decider) defends(in *Input, a *Action, l *cx.Attention) bool {
-	return consents(in, a) && (!a.Live || d.stillApplies(in, a, l))
+func (d *Decider) defends(in *Input, i int, l *cx.Attention) bool {
+	a := &in.Offer.actions[i]
+	return consents(in, i) && (!a.Live || d.stillApplies(in, a, l))
 }
 
 // place finds the place of candidate i, adding it when it is new. Places come

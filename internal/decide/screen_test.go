@@ -151,11 +151,11 @@ func (s screen) note(verb, line string) {
 func (s screen) check(t *rapid.T, p *play, now cx.Instant, cart int) {
 	onScreen := map[string]string{}
 	for _, l := range p.customer.Ledger {
-		if l.State == cx.Shown && l.EndedAt == 0 && l.At >= p.customer.Session.Start || l.State == cx.Reserved && now < l.Until {
-			if other, ok := onScreen[l.Place]; ok {
-				t.Fatalf("%s and %s are both at %s", other, l.Action, l.Place)
+		if l.State == cx.Shown && l.End == 0 && l.At >= p.customer.Session.Start || l.State == cx.Reserved && now < l.End {
+			if other, ok := onScreen[l.Place()]; ok {
+				t.Fatalf("%s and %s are both at %s", other, l.Action(), l.Place())
 			}
-			onScreen[l.Place] = l.Decision.String() + "/" + l.Action
+			onScreen[l.Place()] = l.Decision.String() + "/" + l.Action()
 		}
 	}
 	for place, want := range onScreen {

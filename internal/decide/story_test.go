@@ -253,8 +253,8 @@ func (p *play) option(ev *cx.Event, option string) bool {
 // reportOf writes the properties of a report on the latest decision for action.
 func (p *play) reportOf(action string) []byte {
 	for i := len(p.customer.Ledger) - 1; i >= 0; i-- {
-		if l := &p.customer.Ledger[i]; l.Action == action {
-			return fmt.Appendf(nil, `{"decision_id":%q,"action":%q,"place":%q}`, l.Decision, l.Action, l.Place)
+		if l := &p.customer.Ledger[i]; l.Action() == action {
+			return fmt.Appendf(nil, `{"decision_id":%q,"action":%q,"place":%q}`, l.Decision, l.Action(), l.Place())
 		}
 	}
 	p.t.Fatalf("%s was never said", action)
@@ -267,7 +267,7 @@ func (p *play) step(now cx.Instant, ev *cx.Event) {
 	c := &p.customer
 	for i := range c.Ledger {
 		if l := &c.Ledger[i]; decide.Release(c, l.Decision, now) {
-			fmt.Fprintf(&p.out, "  released %s\n", l.Action)
+			fmt.Fprintf(&p.out, "  released %s\n", l.Action())
 		}
 	}
 	at := cx.At(p.sequence, 0)

@@ -162,13 +162,20 @@ func TestFormatsDoNotChange(t *testing.T) {
 	if got := fmt.Sprintf("%x", decide.PackTrace(nil, &trace)); got != packed {
 		t.Errorf("trace\n%s, want\n%s", got, packed)
 	}
-	s := situation{Rates: rates{"a": 0.5}, Allowed: []cx.Purpose{cx.OnSiteService}}
-	in := s.input([]decide.Action{{Name: "a", Purpose: cx.OnSiteService, Channel: cx.Web, Place: "center", Message: text(t, "hello"), Value: 1, Triggers: []decide.Trigger{{Event: "E"}}}})
-	in.Entered, in.Message = []int{3, 200}, 0x1122
+	s := situation{Rates: rates{"a": 0.25, "b": 0.5}, Allowed: []cx.Purpose{cx.OnSiteService}}
+	actions := []decide.Action{{Name: "a"}, {Name: "b"}}
+	for i := range actions {
+		a := &actions[i]
+		a.Purpose, a.Channel, a.Place, a.Message, a.Value, a.Triggers = cx.OnSiteService, cx.Web, "center", text(t, "hello"), 1, []decide.Trigger{{Event: "E"}}
+	}
+	in := s.input(actions)
+	in.Entered = []int{3, 200}
+	in.Scope.Customer.Ledger = []cx.Attention{line(1, "gone", cx.Dismissed), line(2, "b", cx.Released)}
 	var d decide.Decider
 	var out decide.Result
 	d.Decide(in, &out)
-	const stored = "01" + "0131" + "07" + "6ec05925f789d932" + "2211000000000000" + "00ccf6e7fc600600" + "0203c801" + "01" + "0161" + "000000000000e03f" + "0163" + "0165"
+	const stored = "01" + "0131" + "07" + "6ec05925f789d932" + "00ccf6e7fc600600" + "0203c801" +
+		"01" + "000000000000d03f" + "00" + "02" + "00c4008092f401" + "0285008092f401" + "0163" + "0165"
 	got := fmt.Sprintf("%x", decide.AppendInput(nil, in, &out, []byte("c"), []byte("e")))
 	if got != stored {
 		t.Errorf("stored\n%s, want\n%s", got, stored)

@@ -56,9 +56,11 @@ func (w *worker) event(l *lane, o *order) {
 	w.setWake(c)
 	l.setAlarm(r)
 	w.resize(r)
-	w.feed.Events = append(w.feed.Events, EventRow{
-		Position: o.at, At: now, Customer: c.ID, Session: c.Session.Number, Late: out.Late, Event: ev,
-	})
+	if w.wanted(o.at) {
+		w.feed.Events = append(w.feed.Events, EventRow{
+			Position: o.at, At: now, Customer: c.ID, Session: c.Session.Number, Late: out.Late, Event: ev,
+		})
+	}
 	w.countsOf(c.Workspace).Events.Add(1)
 	w.answer(o)
 	w.tell(c, o, entered, decided)
@@ -92,10 +94,12 @@ func (w *worker) report(l *lane, c *cx.Customer, o *order) {
 	if did.Responded {
 		l.learned.Respond(c.Workspace, fate.Action)
 	}
-	w.feed.Exposures = append(w.feed.Exposures, ExposureRow{
-		Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Customer: c.ID,
-		Decision: fate.Decision, Action: did.Line.Action, Place: did.Line.Place, Fate: fate.State,
-	})
+	if w.wanted(o.at) {
+		w.feed.Exposures = append(w.feed.Exposures, ExposureRow{
+			Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Customer: c.ID,
+			Decision: fate.Decision, Action: did.Line.Action(), Place: did.Line.Place(), Fate: fate.State,
+		})
+	}
 }
 
 // fieldsOf opens the properties only of events that are reports; the folder has
@@ -142,22 +146,30 @@ func (w *worker) decide(c *cx.Customer, at cx.Position, ev *cx.Event, entered []
 	if !w.decider.Decide(&in, &w.result) {
 		return false
 	}
+	if w.wanted(at) {
+		w.record(&in, c, ev, at)
+	}
+	decide.Reserve(c, w.result.Lines, w.scope.Now, w.scope.Zone)
+	if len(w.result.Lines) > 0 {
+		setTimer(c, cx.Timer{Due: w.result.Lines[0].End, Kind: cx.TimerRelease, Ref: uint64(in.ID)})
+	}
+	w.countsOf(c.Workspace).Decisions.Add(1)
+	w.countsOf(c.Workspace).Treatments.Add(uint64(len(w.result.Lines)))
+	return true
+}
+
+// record writes the row of the decision just made. The customer must still be as
+// it was decided on.
+func (w *worker) record(in *decide.Input, c *cx.Customer, ev *cx.Event, at cx.Position) {
 	row := DecisionRow{
 		ID: in.ID, Position: at, At: w.scope.Now, Workspace: c.Workspace, Customer: c.ID,
 		Definitions: w.ws.set.Sequence, Winners: slices.Clone(w.result.Decision.Treatments), Trace: w.stash.keep(w.result.Trace),
-		Input: w.encodeInput(&in, c, ev),
+		Input: w.encodeInput(in, c, ev),
 	}
 	if ev != nil {
 		row.Event = ev.Name
 	}
 	w.feed.Decisions = append(w.feed.Decisions, row)
-	decide.Reserve(c, w.result.Lines, w.scope.Now, w.scope.Zone)
-	if len(w.result.Lines) > 0 {
-		setTimer(c, cx.Timer{Due: w.result.Lines[0].Until, Kind: cx.TimerRelease, Ref: uint64(in.ID)})
-	}
-	w.countsOf(c.Workspace).Decisions.Add(1)
-	w.countsOf(c.Workspace).Treatments.Add(uint64(len(w.result.Lines)))
-	return true
 }
 
 // answer gives the waiting request what is to be shown and what to take away.
@@ -191,6 +203,9 @@ func (w *worker) answerAgain(c *cx.Customer, o *order) {
 
 // moved writes the rows of segments entered and left.
 func (w *worker) moved(c *cx.Customer, at cx.Position, entered, left []int, byTime bool) {
+	if !w.wanted(at) {
+		return
+	}
 	for _, slots := range [...][]int{entered, left} {
 		for _, slot := range slots {
 			w.feed.Moves = append(w.feed.Moves, SegmentRow{

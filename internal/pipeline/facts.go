@@ -88,12 +88,12 @@ type factsScratch struct {
 	customer   cx.Customer
 	identities []cx.Identity
 	traits     []cx.Trait
-	ledger     []cx.Attention
 }
 
-// slim returns c without what no gate looks at, valid until the next call.
+// slim returns c without what no gate looks at and without the ledger, which
+// decide.AppendInput encodes, valid until the next call.
 func (f *factsScratch) slim(in *interest, c *cx.Customer) *cx.Customer {
-	f.identities, f.traits, f.ledger = f.identities[:0], f.traits[:0], f.ledger[:0]
+	f.identities, f.traits = f.identities[:0], f.traits[:0]
 	for _, id := range c.Identities {
 		if id.Namespace == cx.UserID || id.Namespace == cx.ClaimedUserID {
 			f.identities = append(f.identities, cx.Identity{Namespace: id.Namespace, Value: "*"}) // that there is one matters, not which
@@ -105,14 +105,10 @@ func (f *factsScratch) slim(in *interest, c *cx.Customer) *cx.Customer {
 			f.traits = append(f.traits, t)
 		}
 	}
-	f.ledger = append(f.ledger, c.Ledger...)
-	for i := range f.ledger {
-		f.ledger[i].Content = nil
-	}
 	f.customer = cx.Customer{
 		ID: c.ID, Workspace: c.Workspace, CreatedAt: c.CreatedAt, LastSeen: c.LastSeen, Flags: c.Flags,
 		Identities: f.identities, Traits: f.traits, Consent: c.Consent, Session: c.Session, Previous: c.Previous,
-		Segments: c.Segments, Judged: c.Judged, Ledger: f.ledger, Tallies: c.Tallies,
+		Segments: c.Segments, Judged: c.Judged, Tallies: c.Tallies,
 	}
 	return &f.customer
 }

@@ -44,8 +44,8 @@ func (w *worker) spill(c *cx.Customer, marks []cx.Seen) {
 	}
 	m := w.page.of(c.ID)
 	for _, s := range marks {
-		m[s.Message] = s.At
-		w.next.spilled = append(w.next.spilled, SpillRow{Customer: c.ID, Message: s.Message, At: s.At})
+		m[s.Message()] = s.At
+		w.next.spilled = append(w.next.spilled, SpillRow{Customer: c.ID, Message: s.Message(), At: s.At})
 	}
 }
 
@@ -79,7 +79,7 @@ func (w *worker) takeMarks(id cx.CustomerID) map[uint64]uint32 {
 func (w *worker) adoptMarks(c *cx.Customer, marks map[uint64]uint32) {
 	list := make([]cx.Seen, 0, len(marks))
 	for message, at := range marks {
-		list = append(list, cx.Seen{Message: message, At: at})
+		list = append(list, cx.NewSeen(message, at))
 	}
 	w.spill(c, list)
 }

@@ -74,17 +74,21 @@ func (l *lane) popDue(now cx.Instant) (cx.CustomerID, bool) {
 	return a.id, true
 }
 
-// estimate guesses the memory a customer takes, in bytes.
+// estimate guesses the memory a customer takes, in bytes, with its entries in
+// the lane's lists.
 func estimate(c *cx.Customer) int32 {
-	n := 560 + cap(c.Stats) + 16*cap(c.Seen) + 8*cap(c.Segments) + 24*cap(c.Timers) + 32*cap(c.Consent)
+	n := 480 + cap(c.Stats) + 12*cap(c.Seen) + 8*cap(c.Segments) + 24*cap(c.Timers) + 48*cap(c.Consent) + 56*cap(c.Tallies)
 	for i := range c.Identities {
 		n += 48 + len(c.Identities[i].Value)
 	}
 	for i := range c.Traits {
 		n += 88 + len(c.Traits[i].Name) + len(c.Traits[i].Raw)
 	}
+	n += 56 * cap(c.Ledger)
 	for i := range c.Ledger {
-		n += 160 + len(c.Ledger[i].Content)
+		if said := c.Ledger[i].Said; said != nil {
+			n += 32 + len(said.Content)
+		}
 	}
 	return int32(min(n, 1<<30))
 }

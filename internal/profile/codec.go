@@ -11,29 +11,30 @@ import (
 const customerCodec = 1
 
 // AppendCustomer encodes c and returns the extended dst. Equal customers have
-// equal encodings.
+// equal encodings. Times that tend to lie close together are written as the
+// difference from one another.
 func AppendCustomer(dst []byte, c *cx.Customer) []byte {
 	dst = append(dst, customerCodec)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(c.ID))
 	dst = appendString(dst, string(c.Workspace))
 	dst = appendTime(dst, c.CreatedAt)
-	dst = appendTime(dst, c.LastSeen)
+	dst = appendTime(dst, c.LastSeen-c.CreatedAt)
 	dst = append(dst, byte(c.Flags))
 	dst = appendUvarint(dst, uint64(c.SpilledAt))
-	dst = appendVisit(dst, c.Session)
-	dst = appendVisit(dst, c.Previous)
+	dst = appendVisit(dst, c.Session, c.LastSeen)
+	dst = appendVisit(dst, c.Previous, 0)
 	dst = appendRate(dst, c.Rate)
 	dst = appendString(dst, alias(c.Stats))
 	dst = appendUvarint(dst, uint64(len(c.Identities)))
 	for i := range c.Identities {
 		n := &c.Identities[i]
 		dst = appendString(append(dst, byte(n.Namespace)), n.Value)
-		dst = appendTime(dst, n.Since)
+		dst = appendTime(dst, n.Since-c.CreatedAt)
 	}
 	dst = appendUvarint(dst, uint64(len(c.Seen)))
 	last := uint32(0)
 	for _, s := range c.Seen {
-		dst = binary.LittleEndian.AppendUint64(dst, s.Message)
+		dst = binary.LittleEndian.AppendUint64(dst, s.Message())
 		dst = appendVarint(dst, int64(s.At)-int64(last))
 		last = s.At
 	}
@@ -44,7 +45,7 @@ func AppendCustomer(dst []byte, c *cx.Customer) []byte {
 	dst = appendUvarint(dst, c.Judged)
 	dst = appendUvarint(dst, uint64(len(c.Timers)))
 	for _, t := range c.Timers {
-		dst = append(appendTime(dst, t.Due), byte(t.Kind))
+		dst = append(appendTime(dst, t.Due-c.LastSeen), byte(t.Kind))
 		dst = appendUvarint(dst, t.Ref)
 	}
 	dst = appendTraits(dst, c.Traits)
@@ -59,8 +60,8 @@ func appendString(dst []byte, s string) []byte {
 
 func appendTime(dst []byte, t cx.Instant) []byte { return appendVarint(dst, int64(t)) }
 
-func appendVisit(dst []byte, v cx.Visit) []byte {
-	dst = appendTime(appendTime(dst, v.Start), v.End-v.Start)
+func appendVisit(dst []byte, v cx.Visit, from cx.Instant) []byte {
+	dst = appendTime(appendTime(dst, v.Start-from), v.End-v.Start)
 	return appendUvarint(appendUvarint(dst, uint64(v.Number)), uint64(v.Events))
 }
 
@@ -85,20 +86,6 @@ func appendConsent(dst []byte, consent cx.Consent) []byte {
 	for _, g := range consent {
 		dst = appendString(appendString(dst, string(g.Purpose)), string(g.Channel))
 		dst = appendTime(append(dst, boolByte(g.Allowed)), g.At)
-	}
-	return dst
-}
-
-func appendLedger(dst []byte, ledger []cx.Attention) []byte {
-	dst = appendUvarint(dst, uint64(len(ledger)))
-	for i := range ledger {
-		a := &ledger[i]
-		dst = binary.LittleEndian.AppendUint64(dst, uint64(a.Decision))
-		dst = appendString(appendString(appendString(dst, a.Action), a.Place), string(a.Channel))
-		dst = appendTime(append(dst, byte(a.State)), a.At)
-		dst = appendTime(appendTime(appendTime(dst, a.Until), a.ShownAt), a.EndedAt)
-		dst = binary.LittleEndian.AppendUint64(dst, a.Message)
-		dst = appendString(appendUvarint(dst, uint64(a.Session)), alias(a.Content))
 	}
 	return dst
 }

@@ -16,13 +16,12 @@ func DecodeCustomer(b []byte) (*cx.Customer, error) {
 		return nil, fmt.Errorf("decode customer: %w", cx.ErrCodec)
 	}
 	d := decoder{b: b[1:]}
-	c := &cx.Customer{
-		ID: cx.CustomerID(d.word()), Workspace: cx.Workspace(d.text()),
-		CreatedAt: d.time(), LastSeen: d.time(), Flags: cx.CustomerFlags(d.byte()), SpilledAt: d.uint32(),
-		Session: d.visit(), Previous: d.visit(), Rate: d.rate(), Stats: d.stats(),
-		Identities: d.identities(), Seen: d.seen(), Segments: d.segments(), Judged: d.uint(), Timers: d.timers(),
-		Traits: d.traits(), Consent: d.consent(), Ledger: d.ledger(), Tallies: d.tallies(),
-	}
+	c := &cx.Customer{ID: cx.CustomerID(d.word()), Workspace: cx.Workspace(d.text()), CreatedAt: d.time()}
+	c.LastSeen, c.Flags, c.SpilledAt = c.CreatedAt+d.time(), cx.CustomerFlags(d.byte()), d.uint32()
+	c.Session, c.Previous, c.Rate, c.Stats = d.visit(c.LastSeen), d.visit(0), d.rate(), d.stats()
+	c.Identities, c.Seen, c.Segments, c.Judged = d.identities(c.CreatedAt), d.seen(), d.segments(), d.uint()
+	c.Timers, c.Traits, c.Consent = d.timers(c.LastSeen), d.traits(), d.consent()
+	c.Ledger, c.Tallies = d.ledger(), d.tallies()
 	if d.bad || len(d.b) != 0 {
 		return nil, fmt.Errorf("decode customer: %w", cx.ErrCodec)
 	}
@@ -109,8 +108,8 @@ func (d *decoder) count(size int) int {
 	return int(n)
 }
 
-func (d *decoder) visit() cx.Visit {
-	start := d.time()
+func (d *decoder) visit(from cx.Instant) cx.Visit {
+	start := from + d.time()
 	return cx.Visit{Start: start, End: start + d.time(), Number: d.uint32(), Events: d.uint32()}
 }
 
@@ -138,10 +137,10 @@ func (d *decoder) stats() []byte {
 	return out
 }
 
-func (d *decoder) identities() []cx.Identity {
+func (d *decoder) identities(from cx.Instant) []cx.Identity {
 	out := list[cx.Identity](d, 3)
 	for i := range out {
-		out[i] = cx.Identity{Namespace: cx.Namespace(d.byte()), Value: d.text(), Since: d.time()}
+		out[i] = cx.Identity{Namespace: cx.Namespace(d.byte()), Value: d.text(), Since: from + d.time()}
 	}
 	return out
 }
@@ -150,12 +149,12 @@ func (d *decoder) seen() []cx.Seen {
 	out := list[cx.Seen](d, 9)
 	last := int64(0)
 	for i := range out {
-		out[i].Message = d.word()
+		message := d.word()
 		last += d.int()
 		if last < 0 || last > math.MaxUint32 {
 			d.fail()
 		}
-		out[i].At = uint32(last)
+		out[i] = cx.NewSeen(message, uint32(last))
 	}
 	return out
 }
@@ -168,10 +167,10 @@ func (d *decoder) segments() []uint64 {
 	return out
 }
 
-func (d *decoder) timers() []cx.Timer {
+func (d *decoder) timers(from cx.Instant) []cx.Timer {
 	out := list[cx.Timer](d, 3)
 	for i := range out {
-		out[i] = cx.Timer{Due: d.time(), Kind: cx.TimerKind(d.byte()), Ref: d.uint()}
+		out[i] = cx.Timer{Due: from + d.time(), Kind: cx.TimerKind(d.byte()), Ref: d.uint()}
 	}
 	return out
 }
@@ -198,18 +197,6 @@ func (d *decoder) flag() bool {
 		d.fail()
 	}
 	return v == 1
-}
-
-func (d *decoder) ledger() []cx.Attention {
-	out := list[cx.Attention](d, 25)
-	for i := range out {
-		out[i] = cx.Attention{
-			Decision: cx.DecisionID(d.word()), Action: d.text(), Place: d.text(), Channel: cx.Channel(d.text()),
-			State: cx.AttentionState(d.byte()), At: d.time(), Until: d.time(), ShownAt: d.time(), EndedAt: d.time(),
-			Message: d.word(), Session: d.uint32(), Content: d.bytes(),
-		}
-	}
-	return out
 }
 
 func (d *decoder) tallies() []cx.Tally {

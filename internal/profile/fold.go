@@ -84,7 +84,7 @@ func Message(ev *cx.Event) uint64 { return cx.Hash(string(ev.Key), ev.MessageID)
 // c keeps nothing of ev's memory.
 func (f *Folder) Apply(p *Plan, c *cx.Customer, ev *cx.Event, at cx.Position, now cx.Instant, spill Spill) Outcome {
 	f.begin(ev)
-	mark := cx.Seen{Message: Message(ev), At: seconds(now)}
+	mark := cx.NewSeen(Message(ev), seconds(now))
 	if duplicate(c, mark, spill) {
 		return Outcome{Duplicate: true, Flooding: c.Flags&cx.Flooding != 0}
 	}

@@ -69,7 +69,7 @@ func TestDuplicates(t *testing.T) {
 				taken[id] = now
 			}
 			for _, s := range out.Spilled {
-				spill[s.Message] = s.At
+				spill[s.Message()] = s.At
 			}
 			if len(c.Seen) > SeenMax || cap(c.Seen) > 2*SeenMax {
 				t.Fatalf("%d marks in memory, room for %d", len(c.Seen), cap(c.Seen))
@@ -85,7 +85,7 @@ func TestSpilledDuplicates(t *testing.T) {
 	apply := func(i int, now cx.Instant) Outcome {
 		out := f.Apply(p, c, &cx.Event{Key: "k", MessageID: fmt.Sprint(i), Type: cx.Track, Time: now}, cx.Position(i), now, spill)
 		for _, s := range out.Spilled {
-			spill[s.Message] = s.At
+			spill[s.Message()] = s.At
 		}
 		return out
 	}

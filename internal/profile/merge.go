@@ -69,7 +69,7 @@ func mergeLedgers(a, b []cx.Attention) []cx.Attention {
 	all := append(slices.Clone(a), b...)
 	slices.SortStableFunc(all, func(a, b cx.Attention) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Decision.Position(), b.Decision.Position()),
-			cmp.Compare(a.Action, b.Action), cmp.Compare(a.Place, b.Place))
+			cmp.Compare(a.Action(), b.Action()), cmp.Compare(a.Place(), b.Place()))
 	})
 	return all
 }

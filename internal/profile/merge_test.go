@@ -182,7 +182,7 @@ func TestMergeSeen(t *testing.T) {
 	}
 	keep := func(out Outcome) {
 		for _, s := range out.Spilled {
-			spill[s.Message] = s.At
+			spill[s.Message()] = s.At
 		}
 	}
 	const n = 620

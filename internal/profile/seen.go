@@ -20,14 +20,14 @@ const (
 // hours.
 func duplicate(c *cx.Customer, mark cx.Seen, spill Spill) bool {
 	for _, v := range slices.Backward(c.Seen) {
-		if v.Message == mark.Message {
+		if v.Low == mark.Low && v.High == mark.High {
 			return !expired(v.At, mark.At)
 		}
 	}
 	if c.Flags&cx.SpillSeen == 0 || expired(c.SpilledAt, mark.At) || spill == nil {
 		return false
 	}
-	at, ok := spill.Seen(c.ID, mark.Message)
+	at, ok := spill.Seen(c.ID, mark.Message())
 	return ok && !expired(at, mark.At)
 }
 
@@ -80,7 +80,7 @@ func (f *Folder) spillOldest(c *cx.Customer, n int) {
 func (f *Folder) mergeSeen(c, o *cx.Customer, now uint32) {
 	all := append(slices.Clone(c.Seen), o.Seen...)
 	slices.SortFunc(all, func(a, b cx.Seen) int {
-		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Message, b.Message))
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Message(), b.Message()))
 	})
 	c.Seen = slices.Compact(all)
 	c.SpilledAt = max(c.SpilledAt, o.SpilledAt)
