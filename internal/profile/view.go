@@ -1,6 +1,8 @@
 package profile
 
 import (
+	"math"
+
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
@@ -15,6 +17,39 @@ type view struct {
 	scratch [2][]byte // cells being merged
 	lists   []byte    // JSON of list values
 	today   *span
+	visits  visits
+}
+
+// visits are what session windows read at a log time: the keys of sessions, and
+// when the running one ends if nothing happens.
+type visits struct {
+	running           bool
+	ends              cx.Instant
+	session, previous int64 // noSession for none
+}
+
+const noSession = math.MaxInt64
+
+func visitsOf(c *cx.Customer, now cx.Instant) visits {
+	v := visits{running: c.InSession(now), ends: c.Session.End + cx.SessionGap, session: noSession, previous: noSession}
+	if c.Session.Start != 0 {
+		v.session = sessionKey(c.Session.Start)
+	}
+	if c.Previous.Start != 0 {
+		v.previous = sessionKey(c.Previous.Start)
+	}
+	return v
+}
+
+// read returns the key of the session that a session window reads.
+func (v *visits) read(w cx.WindowKind) int64 {
+	switch {
+	case w == cx.Session && !v.running:
+		return noSession
+	case w == cx.PreviousSession && v.running:
+		return v.previous
+	}
+	return v.session
 }
 
 // place is where a statistic lies in Stats, what it read and when the oldest
@@ -32,7 +67,7 @@ type place struct {
 func (f *Folder) View(p *Plan, c *cx.Customer, now cx.Instant) cx.Statistics {
 	f.turn++
 	v := &f.view
-	v.p, v.c, v.now, v.turn, v.lists, v.today = p, c, now, f.turn, v.lists[:0], &f.today
+	v.p, v.c, v.now, v.turn, v.lists, v.today, v.visits = p, c, now, f.turn, v.lists[:0], &f.today, visitsOf(c, now)
 	for len(v.places) < len(p.stats) {
 		v.places = append(v.places, place{})
 	}
@@ -90,26 +125,10 @@ func (v *view) cell(s *statistic, at *place) []byte {
 	case cx.Sliding:
 		return v.sum(s, at)
 	case cx.Session, cx.PreviousSession:
-		start := sessionRead(v.c, s.window, v.now)
-		if start == 0 {
-			return nil
-		}
-		return s.cellAt(v.payload(at), sessionKey(start))
+		return s.cellAt(v.payload(at), v.visits.read(s.window))
 	}
 	v.today.move(v.p.settings.Zone, v.now)
 	return s.cellAt(v.payload(at), v.today.key(s.window))
-}
-
-// sessionRead returns the start of the session that a session window reads at
-// now, 0 for none.
-func sessionRead(c *cx.Customer, w cx.WindowKind, now cx.Instant) cx.Instant {
-	switch running := c.InSession(now); {
-	case w == cx.Session && !running:
-		return 0
-	case w == cx.PreviousSession && running:
-		return c.Previous.Start
-	}
-	return c.Session.Start
 }
 
 // cellAt returns the cell under key, nil when there is none.
@@ -120,6 +139,13 @@ func (s *statistic) cellAt(payload []byte, key int64) []byte {
 		}
 	}
 	return nil
+}
+
+// has reports whether there is a cell under key: nearly always the newest, whose
+// key can be read without the cell.
+func (s *statistic) has(payload []byte, key int64) bool {
+	newest, _ := varint(payload, 0)
+	return newest == key || newest > key && s.cellAt(payload, key) != nil
 }
 
 // sum merges the cells of a sliding window.
@@ -225,13 +251,12 @@ func (f *Folder) NextChange(p *Plan, c *cx.Customer, slot int, now cx.Instant) (
 func (v *view) nextChange(s *statistic, at *place) (cx.Instant, bool) {
 	switch s.window {
 	case cx.Session, cx.PreviousSession:
-		if !v.c.InSession(v.now) {
+		if !v.visits.running {
 			return 0, false
 		}
-		payload, before := v.payload(at), v.c.Previous.Start
-		counts := s.cellAt(payload, sessionKey(v.c.Session.Start)) != nil ||
-			s.window == cx.PreviousSession && before != 0 && s.cellAt(payload, sessionKey(before)) != nil
-		return v.c.Session.End + cx.SessionGap, counts
+		payload := v.payload(at)
+		counts := s.has(payload, v.visits.session) || s.window == cx.PreviousSession && s.has(payload, v.visits.previous)
+		return v.visits.ends, counts
 	case cx.Sliding:
 		if at.aged != v.turn {
 			v.findOldest(s, at)
@@ -239,7 +264,7 @@ func (v *view) nextChange(s *statistic, at *place) (cx.Instant, bool) {
 		return at.expiry, at.expiry != 0
 	}
 	v.today.move(v.p.settings.Zone, v.now)
-	if s.cellAt(v.payload(at), v.today.key(s.window)) == nil {
+	if !s.has(v.payload(at), v.today.key(s.window)) {
 		return 0, false
 	}
 	return v.today.periodEnd(s.window), true

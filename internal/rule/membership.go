@@ -16,6 +16,9 @@ func in(element, container valueFunc) condFunc {
 		}
 		switch c.Kind {
 		case cx.List:
+			if e.Kind == cx.Text && !mayHold(c.Str(), e.Str()) {
+				return no
+			}
 			found := no
 			elements(c, func(v cx.Value) bool {
 				found = equal(e, v)
@@ -28,6 +31,12 @@ func in(element, container valueFunc) condFunc {
 			return failed
 		}
 	}
+}
+
+// mayHold reports whether text may be one of the texts in a JSON list: not if it
+// does not occur there, unless something is escaped.
+func mayHold(list, text string) bool {
+	return strings.Contains(list, text) || strings.IndexByte(list, '\\') >= 0
 }
 
 // among reports whether an element is one of the members of a list literal.

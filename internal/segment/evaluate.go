@@ -29,6 +29,7 @@ func (m *mask) addIf(yes bool, i int) {
 type Evaluator struct {
 	dirty         mask
 	entered, left []int
+	memory        rule.Memory
 	due           []cx.Instant // when each cause of a set comes
 }
 
@@ -43,11 +44,12 @@ type Evaluator struct {
 func (e *Evaluator) Evaluate(set *Set, c *cx.Customer, sc *rule.Scope, ch *cx.Change) (entered, left []int) {
 	e.entered, e.left = e.entered[:0], e.left[:0]
 	e.mark(set, sc, ch)
+	e.memory.Forget(set.rules)
 	for w := range e.dirty {
 		for e.dirty[w] != 0 {
 			i := w<<6 + bits.TrailingZeros64(e.dirty[w])
 			e.dirty[w] &= e.dirty[w] - 1
-			if e.move(&set.segments[i], c, sc) {
+			if e.move(set.slots[i], set.rules.Eval(i, sc, &e.memory), c) {
 				for _, d := range set.dependents[i] {
 					e.dirty.add(d)
 				}
@@ -103,22 +105,17 @@ func (e *Evaluator) merge(m mask) {
 	}
 }
 
-// move puts c into or out of one segment and reports whether that was a change.
-func (e *Evaluator) move(seg *Segment, c *cx.Customer, sc *rule.Scope) bool {
-	was := c.InSegment(seg.Slot)
-	switch seg.When.Eval(sc) {
-	case rule.True:
-		if was {
-			return false
-		}
-		enter(c, seg.Slot)
-		e.entered = append(e.entered, seg.Slot)
-	case rule.False:
-		if !was {
-			return false
-		}
-		leave(c, seg.Slot)
-		e.left = append(e.left, seg.Slot)
+// move puts c into or out of the segment in slot, as the truth of its rule says,
+// and reports whether that was a change.
+func (e *Evaluator) move(slot int, is rule.Truth, c *cx.Customer) bool {
+	was := c.InSegment(slot)
+	switch {
+	case is == rule.True && !was:
+		enter(c, slot)
+		e.entered = append(e.entered, slot)
+	case is == rule.False && was:
+		leave(c, slot)
+		e.left = append(e.left, slot)
 	default:
 		return false
 	}

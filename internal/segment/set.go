@@ -27,6 +27,8 @@ type Set struct {
 	segments   []Segment // a segment comes after those it refers to
 	dependents [][]int   // segment -> the later ones that refer to it, all by index
 	bySlot     []int     // slot -> index, -1 when the set has no such segment
+	slots      []int     // index -> slot
+	rules      *rule.Table
 
 	all, anyTrait, session, visit, links, timed mask
 	byStatistic                                 []mask // by slot of the statistic
@@ -145,13 +147,18 @@ func invalid(format string, args ...any) error {
 // index notes for each input which segments look at it.
 func (s *Set) index() {
 	s.dependents = make([][]int, len(s.segments))
+	programs := make([]*rule.Program, len(s.segments))
 	for i, seg := range s.segments {
+		programs[i] = seg.When
+		s.slots = append(s.slots, seg.Slot)
 		for len(s.bySlot) <= seg.Slot {
 			s.bySlot = append(s.bySlot, -1)
 		}
 		s.bySlot[seg.Slot] = i
 		s.indexOne(i, seg.When)
 	}
+	s.sortCauses()
+	s.rules = rule.NewTable(programs)
 }
 
 func (s *Set) indexOne(i int, p *rule.Program) {

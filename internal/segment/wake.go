@@ -1,8 +1,10 @@
 package segment
 
 import (
+	"cmp"
 	"math"
 	"math/bits"
+	"slices"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/rule"
@@ -54,6 +56,13 @@ func (s *Set) causeOf(kind causeKind, slot int, after cx.Instant) *mask {
 	return &s.causes[len(s.causes)-1].rules
 }
 
+// sortCauses puts those that look at one statistic side by side.
+func (s *Set) sortCauses() {
+	slices.SortFunc(s.causes, func(a, b cause) int {
+		return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.slot, b.slot), cmp.Compare(a.after, b.after))
+	})
+}
+
 // never is later than everything.
 const never = cx.Instant(math.MaxInt64)
 
@@ -66,7 +75,7 @@ const never = cx.Instant(math.MaxInt64)
 // A rule does not change before one of its causes comes, so rules are asked in
 // the order in which their causes come, and only until no later one can matter.
 func (e *Evaluator) Wake(set *Set, sc *rule.Scope, next func(slot int) (at cx.Instant, ok bool)) cx.Instant {
-	w := waking{set: set, scope: sc, next: next, earliest: never}
+	w := waking{set: set, scope: sc, next: next, earliest: never, slot: -1}
 	for _, i := range set.clocked {
 		w.ask(i)
 	}
@@ -102,6 +111,9 @@ type waking struct {
 	scope    *rule.Scope
 	next     func(slot int) (cx.Instant, bool)
 	earliest cx.Instant // of the rules asked so far
+
+	slot  int        // of the LastTime statistic read last, -1 for none
+	since cx.Instant // what it read; 0 for nothing
 }
 
 // causes appends when each cause of the set comes, never for those that do not.
@@ -124,11 +136,8 @@ func (w *waking) comes(c *cause) cx.Instant {
 			return at
 		}
 	case spanPasses:
-		if w.scope.Statistics == nil {
-			return never
-		}
-		if v := w.scope.Statistics.Value(c.slot); v.Kind == cx.Time {
-			return v.Instant() + c.after
+		if at := w.lastTime(c.slot); at != 0 {
+			return at + c.after
 		}
 	case sessionEnds:
 		if who := w.scope.Customer; who != nil && who.InSession(w.scope.Now) {
@@ -136,6 +145,14 @@ func (w *waking) comes(c *cause) cx.Instant {
 		}
 	}
 	return never
+}
+
+// lastTime returns the instant that a LastTime statistic reads, 0 for none.
+func (w *waking) lastTime(slot int) cx.Instant {
+	if w.slot != slot && w.scope.Statistics != nil {
+		w.slot, w.since = slot, w.scope.Statistics.Value(slot).Instant()
+	}
+	return w.since
 }
 
 // askAll asks the rules that look at a cause that comes at due, until one says
