@@ -1,35 +1,19 @@
 package pipeline
 
-import (
-	"slices"
-
-	"github.com/kikubari/kikubari/internal/cx"
-)
+import "github.com/kikubari/kikubari/internal/cx"
 
 // Rows on their way to the warehouse live in memory that is used again: each
 // worker fills one of two batches in turn, the sequencer joins them into a batch
 // of the pool, and the warehouse's writer gives that back. Memory that was never
 // touched before costs more than everything that is written into it.
 
-// add appends the rows of o, leaving out those at skip and before, which the
-// warehouse has already.
-func (b *Batch) add(o *Batch, skip cx.Position) {
-	b.Events = appendAfter(b.Events, o.Events, func(r *EventRow) bool { return r.Position > skip })
-	b.Decisions = appendAfter(b.Decisions, o.Decisions, func(r *DecisionRow) bool { return r.Position > skip })
-	b.Exposures = appendAfter(b.Exposures, o.Exposures, func(r *ExposureRow) bool { return r.Position > skip })
-	b.Moves = appendAfter(b.Moves, o.Moves, func(r *SegmentRow) bool { return r.Position > skip })
-	b.Merges = appendAfter(b.Merges, o.Merges, func(r *MergeRow) bool { return r.Position > skip })
-}
-
-// appendAfter appends the rows from the first new one on: rows of one worker
-// are in order of position.
-func appendAfter[R any](dst, rows []R, isNew func(*R) bool) []R {
-	for i := range rows {
-		if isNew(&rows[i]) {
-			return append(slices.Grow(dst, len(rows)-i), rows[i:]...)
-		}
-	}
-	return dst
+// add appends the rows of o.
+func (b *Batch) add(o *Batch) {
+	b.Events = append(b.Events, o.Events...)
+	b.Decisions = append(b.Decisions, o.Decisions...)
+	b.Exposures = append(b.Exposures, o.Exposures...)
+	b.Moves = append(b.Moves, o.Moves...)
+	b.Merges = append(b.Merges, o.Merges...)
 }
 
 // reset empties b so that it can be filled again.
@@ -89,6 +73,10 @@ func (w *worker) handRows() *Batch {
 	w.feed.reset()
 	return w.handed
 }
+
+// wanted reports whether rows at a position are wanted. Those that the warehouse
+// stored before a restart are not: it has them.
+func (w *worker) wanted(at cx.Position) bool { return at > w.shard.skip }
 
 // stash holds the bytes of rows, many to a block, so that the collector has one
 // thing to look at for some hundreds of rows.

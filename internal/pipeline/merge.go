@@ -57,9 +57,11 @@ func (w *worker) merge(l *lane, o *order) {
 	w.setWake(c)
 	l.setAlarm(r)
 	w.resize(r)
-	w.feed.Merges = append(w.feed.Merges, MergeRow{
-		Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Winner: c.ID, Loser: loser.ID, Reason: o.reason,
-	})
+	if w.wanted(o.at) {
+		w.feed.Merges = append(w.feed.Merges, MergeRow{
+			Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Winner: c.ID, Loser: loser.ID, Reason: o.reason,
+		})
+	}
 }
 
 // drop forgets an identity that moved to another customer.

@@ -187,13 +187,12 @@ func (s *Shard) setState(state *shared) {
 	s.published.Store(state)
 }
 
-// gather joins the workers' rows into one batch for the warehouse, leaving out
-// those that it has already.
+// gather joins the workers' rows into one batch for the warehouse.
 func (s *Shard) gather(reports []*report, upto cx.Position) *Batch {
 	all := s.rows.take()
 	all.Upto = upto
 	for _, r := range reports {
-		all.add(r.rows, s.skip)
+		all.add(r.rows)
 	}
 	return all
 }
