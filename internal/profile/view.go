@@ -116,8 +116,8 @@ func (v *view) compute(s *statistic, at *place) cx.Value {
 // payload returns the packed state of a statistic that was found.
 func (v *view) payload(at *place) []byte { return v.c.Stats[at.start:at.end] }
 
-// cell returns the one cell that the statistic's window covers now, nil for
-// nothing. It may alias the view's scratch.
+// cell returns the one cell that the statistic's window covers now, perhaps with
+// what follows it, nil for nothing. It may alias the view's scratch.
 func (v *view) cell(s *statistic, at *place) []byte {
 	switch s.window {
 	case cx.AllTime:
@@ -131,21 +131,22 @@ func (v *view) cell(s *statistic, at *place) []byte {
 	return s.cellAt(v.payload(at), v.today.key(s.window))
 }
 
-// cellAt returns the cell under key, nil when there is none.
+// cellAt returns the cell under key, perhaps with what follows it, nil when there
+// is none. It is nearly always the newest.
 func (s *statistic) cellAt(payload []byte, key int64) []byte {
+	newest, i := varint(payload, 0)
+	if newest == key {
+		return payload[i:]
+	}
+	if newest < key {
+		return nil
+	}
 	for c := s.read(payload); c.ok && c.key >= key; c.next() {
 		if c.key == key {
 			return c.cell
 		}
 	}
 	return nil
-}
-
-// has reports whether there is a cell under key: nearly always the newest, whose
-// key can be read without the cell.
-func (s *statistic) has(payload []byte, key int64) bool {
-	newest, _ := varint(payload, 0)
-	return newest == key || newest > key && s.cellAt(payload, key) != nil
 }
 
 // sum merges the cells of a sliding window.
@@ -255,7 +256,7 @@ func (v *view) nextChange(s *statistic, at *place) (cx.Instant, bool) {
 			return 0, false
 		}
 		payload := v.payload(at)
-		counts := s.has(payload, v.visits.session) || s.window == cx.PreviousSession && s.has(payload, v.visits.previous)
+		counts := s.cellAt(payload, v.visits.session) != nil || s.window == cx.PreviousSession && s.cellAt(payload, v.visits.previous) != nil
 		return v.visits.ends, counts
 	case cx.Sliding:
 		if at.aged != v.turn {
@@ -264,7 +265,7 @@ func (v *view) nextChange(s *statistic, at *place) (cx.Instant, bool) {
 		return at.expiry, at.expiry != 0
 	}
 	v.today.move(v.p.settings.Zone, v.now)
-	if !s.has(v.payload(at), v.today.key(s.window)) {
+	if s.cellAt(v.payload(at), v.today.key(s.window)) == nil {
 		return 0, false
 	}
 	return v.today.periodEnd(s.window), true

@@ -68,16 +68,19 @@ func numberIn(value valueFunc) numFunc {
 }
 
 func statisticNumber(slot int) numFunc {
-	return func(s *Scope) (float64, held) {
-		if s.Statistics == nil {
-			return 0, failed
-		}
-		v := s.Statistics.Value(slot)
-		if v.Kind == cx.Number {
-			return v.Float(), yes
-		}
-		return 0, both(unusable(v), yes)
+	return func(s *Scope) (float64, held) { return s.number(slot) }
+}
+
+// number reads a statistic as a number; one of another kind fails.
+func (s *Scope) number(slot int) (float64, held) {
+	if s.Statistics == nil {
+		return 0, failed
 	}
+	v := s.Statistics.Value(slot)
+	if v.Kind == cx.Number {
+		return v.Float(), yes
+	}
+	return 0, both(unusable(v), yes)
 }
 
 // since is how many seconds ago the instant in a slot was, 0 when it is still to

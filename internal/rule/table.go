@@ -31,11 +31,12 @@ type level struct {
 	low, high float64
 }
 
-// operand is a part of rules that does not depend on memberships: a number, or
-// a condition, which counts as 1 or 0.
+// operand is a part of rules that does not depend on memberships: a statistic,
+// another number, or a condition, which counts as 1 or 0.
 type operand struct {
 	number    numFunc
 	condition condFunc
+	slot      int // of a statistic, with neither
 }
 
 // Memory is what evaluating the rules of a Table has found out so far about one
@@ -105,10 +106,15 @@ func bit8(b bool) uint8 {
 func (o *operand) read(s *Scope, turn uint64) reading {
 	r := reading{turn: turn}
 	var h held
-	if o.number != nil {
+	switch {
+	case o.number != nil:
 		r.value, h = o.number(s)
-	} else if h = o.condition(s); h == yes || h == no {
-		r.value, h = float64(bit8(h == yes)), yes
+	case o.condition == nil:
+		r.value, h = s.number(o.slot)
+	default:
+		if h = o.condition(s); h == yes || h == no {
+			r.value, h = float64(bit8(h == yes)), yes
+		}
 	}
 	r.there, r.unknown = bit8(h == yes), bit8(h == unknown)
 	return r
@@ -173,16 +179,20 @@ func (b *tabler) comparison(n *node) (l level, ok bool) {
 	if n.op < opEq || n.op > opGe {
 		return level{}, false
 	}
-	o, a, k := n.op, n.args[0], n.args[1]
+	order, a, k := n.op, n.args[0], n.args[1]
 	if _, ok := a.constant(); ok {
-		o, a, k = mirrored(o), k, a
+		order, a, k = mirrored(order), k, a
 	}
 	bound, constant := k.constant()
 	if !constant || a.typ != Number || k.typ != Number || math.IsNaN(bound.Float()) || math.IsInf(bound.Float(), 0) {
 		return level{}, false
 	}
-	l.low, l.high, l.not = span(o, bound.Float())
-	l.operand = b.operand(a, operand{number: a.num()})
+	l.low, l.high, l.not = span(order, bound.Float())
+	o := operand{number: a.num()}
+	if d := a.definition(); d.op == opStatistic {
+		o = operand{slot: d.slot}
+	}
+	l.operand = b.operand(a, o)
 	return l, true
 }
 
