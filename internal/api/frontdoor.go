@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/access"
@@ -86,7 +87,10 @@ type FrontDoorOptions struct {
 type FrontDoor struct {
 	FrontDoorOptions
 	limiter  limiter
-	inFlight chan struct{}
+	inFlight atomic.Int64
+	durable  patience
+	headers  keyMemory // by Authorization
+	texts    keyMemory // by the key's text
 	visits   sync.Pool
 }
 
@@ -108,7 +112,7 @@ func NewFrontDoor(o FrontDoorOptions) *FrontDoor {
 	return &FrontDoor{
 		FrontDoorOptions: o,
 		limiter:          limiter{rate: o.Rate},
-		inFlight:         make(chan struct{}, o.MaxInFlight),
+		durable:          patience{span: o.AppendTimeout},
 		visits:           sync.Pool{New: func() any { return new(visit) }},
 	}
 }
@@ -116,6 +120,10 @@ func NewFrontDoor(o FrontDoorOptions) *FrontDoor {
 // ServeHTTP answers a request under /v1/.
 func (f *FrontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call, known := collect.Lookup(strings.TrimSuffix(r.URL.Path, "/"))
+	if known && r.Method == http.MethodPost {
+		f.receive(w, r, call)
+		return
+	}
 	key, settings := settingsKey(r.URL.Path)
 	switch {
 	case !known && !settings:
@@ -124,8 +132,6 @@ func (f *FrontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		preflight(w, r)
 	case settings && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		f.settings(w, r, key)
-	case known && r.Method == http.MethodPost:
-		f.receive(w, r, call)
 	default:
 		w.Header().Set("Allow", allowed(known))
 		f.refuseMethod(w, r)
@@ -144,13 +150,13 @@ func (f *FrontDoor) receive(w http.ResponseWriter, r *http.Request, call collect
 	began := f.Now()
 	allowOrigin(w, r)
 	v := f.visits.Get().(*visit)
-	v.begin(f, r, call)
+	v.begin(f, r, call, began)
 	err := v.run(w)
 	if err != nil {
 		v.seen.Status = f.fail(w, r, err)
 	} else {
 		v.seen.Status = http.StatusOK
-		writeRaw(w, http.StatusOK, v.answer)
+		accept(w, v.answer)
 	}
 	if f.Meter != nil {
 		v.seen.Total = f.Now().Sub(began)

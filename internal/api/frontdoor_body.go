@@ -15,9 +15,8 @@ import (
 // have, and not for longer than a body may take to arrive. What is left of a
 // body that was not taken is not waited for: the connection ends.
 func (v *visit) read(w http.ResponseWriter) error {
-	began := v.door.Now()
 	err := v.readBody(http.NewResponseController(w))
-	v.seen.Read, v.seen.Bytes = v.door.Now().Sub(began), len(v.body)
+	v.seen.Read, v.seen.Bytes = v.lap(), len(v.body)
 	if err != nil {
 		w.Header().Set("Connection", "close")
 	}

@@ -9,15 +9,22 @@ import "net/http"
 // allowOrigin lets the page that asked read the answer.
 func allowOrigin(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
-	h.Add("Vary", "Origin")
-	origin := r.Header.Get("Origin")
-	if origin == "" {
+	h["Vary"] = varyOrigin
+	origin := r.Header["Origin"]
+	if len(origin) == 0 || origin[0] == "" {
 		return
 	}
-	h.Set("Access-Control-Allow-Origin", origin)
-	h.Set("Access-Control-Allow-Credentials", "true")
-	h.Set("Access-Control-Expose-Headers", "Retry-After, X-RateLimit-Reset")
+	h["Access-Control-Allow-Origin"] = origin[:1:1]
+	h["Access-Control-Allow-Credentials"] = allowCredentials
+	h["Access-Control-Expose-Headers"] = exposeHeaders
 }
+
+// The same for every page. Whoever adds to them gets a copy.
+var (
+	varyOrigin       = []string{"Origin"}
+	allowCredentials = []string{"true"}
+	exposeHeaders    = []string{"Retry-After, X-RateLimit-Reset"}
+)
 
 // preflight answers a browser that asks whether it may ask.
 func preflight(w http.ResponseWriter, r *http.Request) {

@@ -20,11 +20,20 @@ var noWriteKey = &Problem{code: http.StatusUnauthorized, What: ProblemBody{
 // authorization, then in the query. A request that brings one that is not good
 // is refused before its body is read.
 func (v *visit) findKey(ring *access.Ring) error {
-	text, _, _ := v.request.BasicAuth()
-	if text == "" {
-		text = laxBasic(v.request.Header.Get("Authorization"))
+	header := v.request.Header.Get("Authorization")
+	if key := v.door.headers.find(ring, header); key != nil {
+		v.take(key)
+		return nil
 	}
-	if text == "" && v.request.URL.RawQuery != "" {
+	if text := basicName(v.request, header); text != "" {
+		err := v.useKey(ring, text)
+		if err == nil {
+			v.door.headers.keep(ring, header, v.key)
+		}
+		return err
+	}
+	text := ""
+	if v.request.URL.RawQuery != "" {
 		q := v.request.URL.Query()
 		text = q.Get("writeKey")
 		if text == "" {
@@ -53,16 +62,33 @@ func (v *visit) findKeyInBody(ring *access.Ring) error {
 }
 
 func (v *visit) useKey(ring *access.Ring, text string) error {
+	if key := v.door.texts.find(ring, text); key != nil {
+		v.take(key)
+		return nil
+	}
 	key := ring.Key(text)
 	if key == nil {
 		return noWriteKey
 	}
-	v.seen.Workspace, v.seen.Key = key.Workspace, key.ID
+	v.take(key)
 	if !key.MayWrite() {
+		v.key = nil
 		return cx.E(cx.Denied, "", "this key may not send events: use a browser or server key")
 	}
-	v.key = key
+	v.door.texts.keep(ring, text, key)
 	return nil
+}
+
+func (v *visit) take(key *access.Key) {
+	v.key, v.seen.Workspace, v.seen.Key = key, key.Workspace, key.ID
+}
+
+// basicName returns the name in Basic authorization, "" when there is none.
+func basicName(r *http.Request, header string) string {
+	if name, _, _ := r.BasicAuth(); name != "" {
+		return name
+	}
+	return laxBasic(header)
 }
 
 // laxBasic reads Basic authorization without the colon that should end the

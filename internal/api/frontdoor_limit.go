@@ -18,7 +18,8 @@ type Rate struct {
 // is never cut; then the key waits until it is level again.
 type limiter struct {
 	rate Rate
-	keys sync.Map // cx.KeyID -> *bucket
+	mu   sync.RWMutex
+	keys map[cx.KeyID]*bucket
 }
 
 type bucket struct {
@@ -30,11 +31,7 @@ type bucket struct {
 // take charges n events to key, or fails with kind Limited and the time to
 // wait.
 func (l *limiter) take(key cx.KeyID, n int, now time.Time) error {
-	found, ok := l.keys.Load(key)
-	if !ok {
-		found, _ = l.keys.LoadOrStore(key, &bucket{left: l.rate.Burst, at: now})
-	}
-	b := found.(*bucket)
+	b := l.bucket(key, now)
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if gone := now.Sub(b.at); gone > 0 {
@@ -46,6 +43,25 @@ func (l *limiter) take(key cx.KeyID, n int, now time.Time) error {
 	}
 	b.left -= float64(n)
 	return nil
+}
+
+// bucket returns the bucket of a key, a full one when the key is new.
+func (l *limiter) bucket(key cx.KeyID, now time.Time) *bucket {
+	l.mu.RLock()
+	b := l.keys[key]
+	l.mu.RUnlock()
+	if b != nil {
+		return b
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.keys == nil {
+		l.keys = make(map[cx.KeyID]*bucket)
+	}
+	if l.keys[key] == nil {
+		l.keys[key] = &bucket{left: l.rate.Burst, at: now}
+	}
+	return l.keys[key]
 }
 
 // waitError says how long to wait before trying again.

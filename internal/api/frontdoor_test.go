@@ -357,7 +357,7 @@ func TestTemporaryTroubleIsRetriable(t *testing.T) {
 		{"something unknown", func(d *doorstep) { d.tape.fail = errors.New("disk u-12345 on fire") }, 500},
 		{"no keys yet", func(d *doorstep) { d.Keys = &access.Keyring{} }, 503},
 		{"no definitions yet", func(d *doorstep) { d.houses.loading = true }, 503},
-		{"too many requests", func(d *doorstep) { d.inFlight = nil }, 429},
+		{"too many requests", func(d *doorstep) { d.inFlight.Store(int64(d.MaxInFlight)) }, 429},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := newDoorstep(t, nil)
@@ -523,9 +523,13 @@ type blankWriter struct {
 	code   int
 }
 
-func (w *blankWriter) Header() http.Header         { return w.header }
-func (w *blankWriter) WriteHeader(code int)        { w.code = code }
-func (w *blankWriter) Write(b []byte) (int, error) { return len(b), nil }
+func (w *blankWriter) Header() http.Header  { return w.header }
+func (w *blankWriter) WriteHeader(code int) { w.code = code }
+
+func (w *blankWriter) Write(b []byte) (int, error) {
+	w.code = max(w.code, http.StatusOK)
+	return len(b), nil
+}
 
 type nowhere struct{}
 

@@ -1,8 +1,8 @@
 package api
 
 import (
-	"context"
 	"net/http"
+	"time"
 
 	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/collect"
@@ -21,6 +21,7 @@ type visit struct {
 	key      *access.Key
 	inBody   string // the write key, when it came in the body
 	at       cx.Instant
+	clock    time.Time // when the last part of the way ended
 	seen     Reception
 	reusable bool
 
@@ -30,13 +31,21 @@ type visit struct {
 	entries   []cx.Entry
 	ends      []int
 	answer    []byte
+	timer     *time.Timer // for the answer; nil before the first
 }
 
-func (v *visit) begin(f *FrontDoor, r *http.Request, call collect.Call) {
-	v.door, v.request, v.call = f, r, call
+func (v *visit) begin(f *FrontDoor, r *http.Request, call collect.Call, now time.Time) {
+	v.door, v.request, v.call, v.clock = f, r, call, now
 	v.wants = wantsAnswer(r)
 	v.seen = Reception{Path: r.URL.Path}
 	v.reusable = true
+}
+
+// lap returns how long the part of the way took that ends now.
+func (v *visit) lap() time.Duration {
+	began := v.clock
+	v.clock = v.door.Now()
+	return v.clock.Sub(began)
 }
 
 // run takes the request in and leaves the answer in v.answer.
@@ -55,10 +64,8 @@ func (v *visit) run(w http.ResponseWriter) error {
 		v.answer = append(v.answer[:0], `{"success":true}`...)
 		return nil
 	}
-	select {
-	case v.door.inFlight <- struct{}{}:
-		defer func() { <-v.door.inFlight }()
-	default:
+	defer v.door.inFlight.Add(-1)
+	if v.door.inFlight.Add(1) > int64(v.door.MaxInFlight) {
 		return cx.E(cx.Limited, "", "too many requests at once: try again")
 	}
 	return v.takeIn(ring)
@@ -67,7 +74,7 @@ func (v *visit) run(w http.ResponseWriter) error {
 // takeIn turns the body into events, and those into what is durable and
 // answered.
 func (v *visit) takeIn(ring *access.Ring) error {
-	began := v.door.Now()
+	began := v.clock
 	v.at = cx.InstantOf(began)
 	if err := v.collector.Open(v.call, v.body); err != nil {
 		return v.refused(err)
@@ -87,8 +94,8 @@ func (v *visit) takeIn(ring *access.Ring) error {
 		return v.refused(err)
 	}
 	v.seen.Events, v.seen.Rejected, v.seen.Altered = len(got.Events), len(got.Rejected), len(got.Altered)
-	v.seen.Parse = v.door.Now().Sub(began)
 	v.sample(got)
+	v.seen.Parse = v.lap()
 	return v.store(got)
 }
 
@@ -120,11 +127,8 @@ func (v *visit) append(events []cx.Event, waiter *pipeline.Waiter) error {
 	if waiter != nil {
 		tag = waiter
 	}
-	began := v.door.Now()
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(v.request.Context()), v.door.AppendTimeout)
-	defer cancel()
-	_, err := v.door.Journal.Append(ctx, v.entries, tag)
-	v.seen.Append = v.door.Now().Sub(began)
+	_, err := v.door.Journal.Append(v.door.durable.context(), v.entries, tag)
+	v.seen.Append = v.lap()
 	if err != nil {
 		v.reusable, v.seen.Events = false, 0
 	}
@@ -146,11 +150,14 @@ func (v *visit) encode(events []cx.Event) {
 }
 
 func (v *visit) await(events []cx.Event, waiter *pipeline.Waiter) {
-	began := v.door.Now()
-	ctx, cancel := context.WithTimeout(v.request.Context(), v.door.AnswerTimeout)
-	defer cancel()
-	answers, complete := waiter.Wait(ctx)
-	v.seen.Answer = v.door.Now().Sub(began)
+	if v.timer == nil {
+		v.timer = time.NewTimer(v.door.AnswerTimeout)
+	} else {
+		v.timer.Reset(v.door.AnswerTimeout)
+	}
+	answers, complete := waiter.WaitUntil(v.request.Context(), v.timer.C)
+	v.timer.Stop()
+	v.seen.Answer = v.lap()
 	if v.key.Kind == cx.ServerKey {
 		v.answer = appendByMessage(v.answer, events, answers)
 	} else {

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"sync"
+	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
 )
@@ -28,13 +29,22 @@ type Waiter struct {
 	left    int // answers still to come
 	closed  bool
 	done    chan struct{}
+
+	// Room for a single event.
+	answer [1]Answer
+	gave   [1]bool
 }
 
 // NewWaiter returns a Waiter for n events.
 func NewWaiter(n int) *Waiter {
-	w := &Waiter{answers: make([]Answer, n), given: make([]bool, n), left: n, done: make(chan struct{})}
-	if n == 0 {
+	w := &Waiter{left: n, done: make(chan struct{})}
+	switch n {
+	case 0:
 		close(w.done)
+	case 1:
+		w.answers, w.given = w.answer[:], w.gave[:]
+	default:
+		w.answers, w.given = make([]Answer, n), make([]bool, n)
 	}
 	return w
 }
@@ -58,9 +68,16 @@ func (w *Waiter) Answer(i int, a Answer) {
 // first, those that have come so far: the others are zero Answers. It may be
 // called once.
 func (w *Waiter) Wait(ctx context.Context) (answers []Answer, complete bool) {
+	return w.WaitUntil(ctx, nil)
+}
+
+// WaitUntil is Wait that also ends when late gives a time: a timer, which its
+// owner can use again, costs less than a context with a deadline.
+func (w *Waiter) WaitUntil(ctx context.Context, late <-chan time.Time) (answers []Answer, complete bool) {
 	select {
 	case <-w.done:
 	case <-ctx.Done():
+	case <-late:
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
