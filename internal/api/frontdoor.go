@@ -117,6 +117,18 @@ func NewFrontDoor(o FrontDoorOptions) *FrontDoor {
 	}
 }
 
+// Before returns a handler that takes in events and leaves all else to next, so
+// that most requests need not be looked up among all paths there are.
+func (f *FrontDoor) Before(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if call, known := collect.Lookup(r.URL.Path); known && r.Method == http.MethodPost {
+			f.receive(w, r, call)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
 // ServeHTTP answers a request under /v1/.
 func (f *FrontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call, known := collect.Lookup(strings.TrimSuffix(r.URL.Path, "/"))

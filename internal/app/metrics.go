@@ -1,7 +1,9 @@
 package app
 
 import (
+	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -23,16 +25,51 @@ type meter struct {
 	answer   prometheus.Histogram
 
 	read, parse atomic.Int64 // nanoseconds
+
+	mu    sync.RWMutex
+	takes map[cx.Workspace]*take
+}
+
+// take holds the counters of a workspace that nearly every request moves.
+type take struct{ requests, events, bytes prometheus.Counter }
+
+// take returns the counters of requests that were taken, at hand because a look
+// into a vector costs more than to count.
+func (m *meter) take(w cx.Workspace) *take {
+	m.mu.RLock()
+	t := m.takes[w]
+	m.mu.RUnlock()
+	if t != nil {
+		return t
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.takes == nil {
+		m.takes = map[cx.Workspace]*take{}
+	}
+	t = &take{
+		requests: m.requests.WithLabelValues(string(w), strconv.Itoa(http.StatusOK)),
+		events:   m.events.WithLabelValues(string(w), outcomes[0]),
+		bytes:    m.bytes.WithLabelValues(string(w)),
+	}
+	m.takes[w] = t
+	return t
 }
 
 // Received makes meter an api.Meter.
 func (m *meter) Received(r api.Reception) {
-	w := string(r.Workspace)
-	m.requests.WithLabelValues(w, strconv.Itoa(r.Status)).Inc()
-	m.bytes.WithLabelValues(w).Add(float64(r.Bytes))
-	for outcome, n := range [...]int{r.Events, r.Rejected, r.Altered} {
+	if r.Status == http.StatusOK && r.Events > 0 {
+		t := m.take(r.Workspace)
+		t.requests.Inc()
+		t.events.Add(float64(r.Events))
+		t.bytes.Add(float64(r.Bytes))
+	} else {
+		m.requests.WithLabelValues(string(r.Workspace), strconv.Itoa(r.Status)).Inc()
+		m.bytes.WithLabelValues(string(r.Workspace)).Add(float64(r.Bytes))
+	}
+	for outcome, n := range [...]int{1: r.Rejected, 2: r.Altered} {
 		if n > 0 {
-			m.events.WithLabelValues(w, outcomes[outcome]).Add(float64(n))
+			m.events.WithLabelValues(string(r.Workspace), outcomes[outcome]).Add(float64(n))
 		}
 	}
 	m.read.Add(int64(r.Read))

@@ -65,7 +65,7 @@ func (a *App) newServer() (*http.Server, error) {
 		}
 	})
 	return &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
+		Handler: door.Before(mux), ReadHeaderTimeout: 5 * time.Second, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: nil,
 	}, nil
 }
