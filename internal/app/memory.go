@@ -42,6 +42,7 @@ func (a *App) returnMemory(ctx context.Context) {
 		// collected, so they are compared with what the last collection left.
 		if calm && (idle > idleWorthwhile || objects > left+idleWorthwhile) {
 			debug.FreeOSMemory()
+			trimAllocator()
 			metrics.Read(sample)
 			left = sample[1].Value.Uint64()
 			a.log.DebugContext(ctx, "memory of a burst given back", slog.Uint64("idle_mb", idle>>20), slog.Uint64("dead_mb", (objects-min(left, objects))>>20))

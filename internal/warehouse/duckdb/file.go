@@ -64,7 +64,7 @@ func openFile(ctx context.Context, o *Options) (_ *file, err error) {
 // together with those of the last, unfinished row group. Of a busy second nearly
 // all rows should take the first way: with DuckDB's own 122,880 an event costs
 // four times the processor time.
-const rowGroup = 16 * 2048
+const rowGroup = 8 * 2048
 
 // use returns what is done on every new connection: the first attaches the file,
 // all of them take it for the one that names without a database mean.
