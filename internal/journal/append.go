@@ -138,18 +138,20 @@ func (w *waiter) take() bool {
 // queue holds the waiters that are in no record yet, in order of arrival.
 type queue struct {
 	wake chan struct{} // holds one; filled when there is something to take
+	full chan struct{} // holds one; filled when there is enough for a record
 
 	mu         sync.Mutex
 	items      []*waiter
 	entries    int // of all waiters not settled, taken out or not
 	bytes      int
+	untaken    int // bytes of items
 	maxEntries int
 	maxBytes   int
 	closed     bool
 }
 
 func newQueue(maxEntries, maxBytes int) queue {
-	return queue{wake: make(chan struct{}, 1), maxEntries: maxEntries, maxBytes: maxBytes}
+	return queue{wake: make(chan struct{}, 1), full: make(chan struct{}, 1), maxEntries: maxEntries, maxBytes: maxBytes}
 }
 
 // put queues w, or fails with errCrowded or ErrClosed. One append, however
@@ -166,7 +168,12 @@ func (q *queue) put(w *waiter) error {
 	q.items = append(q.items, w)
 	q.entries += len(w.entries)
 	q.bytes += w.size
-	signal(q.wake)
+	if q.untaken += w.size; q.untaken >= MaxRecord {
+		signal(q.full)
+	}
+	if len(q.items) == 1 {
+		signal(q.wake)
+	}
 	return nil
 }
 
@@ -177,7 +184,7 @@ func (q *queue) drain(dst []*waiter) []*waiter {
 	defer q.mu.Unlock()
 	dst = append(dst, q.items...)
 	clear(q.items)
-	q.items = q.items[:0]
+	q.items, q.untaken = q.items[:0], 0
 	return dst
 }
 

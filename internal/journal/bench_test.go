@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -45,9 +46,12 @@ func entriesOf(payloads [][]byte) []cx.Entry {
 // BenchmarkAppend measures durable appends of events of 700 bytes with a live
 // follower, in events a second over all producers.
 func BenchmarkAppend(b *testing.B) {
-	for _, c := range []struct{ producers, batch int }{{32, 50}, {256, 1}, {64, 1}, {1, 1}} {
-		b.Run(fmt.Sprintf("producers=%d/batch=%d", c.producers, c.batch), func(b *testing.B) {
-			j := open(b, journal.Options{Dir: b.TempDir()})
+	for _, c := range []struct {
+		producers, batch int
+		linger           time.Duration
+	}{{32, 50, 0}, {256, 1, 0}, {256, 1, 2 * time.Millisecond}, {64, 1, 0}, {64, 1, 2 * time.Millisecond}, {1, 1, 0}} {
+		b.Run(fmt.Sprintf("producers=%d/batch=%d/linger=%v", c.producers, c.batch, c.linger), func(b *testing.B) {
+			j := open(b, journal.Options{Dir: b.TempDir(), Linger: c.linger})
 			ctx, cancel := context.WithCancel(context.Background())
 			seen, caughtUp, ended := 0, make(chan struct{}), make(chan error, 1)
 			go func() {
@@ -73,6 +77,59 @@ func BenchmarkAppend(b *testing.B) {
 				b.Error(err)
 			}
 		})
+	}
+}
+
+// BenchmarkAppendPaced measures single appends that come at a rate, as those of
+// browsers do: how long they take and what of the processor.
+func BenchmarkAppendPaced(b *testing.B) {
+	for _, c := range []struct {
+		rate   int
+		linger time.Duration
+	}{{2000, 0}, {2000, 2 * time.Millisecond}, {10_000, 0}, {10_000, time.Millisecond}, {10_000, 2 * time.Millisecond}} {
+		b.Run(fmt.Sprintf("rate=%d/linger=%v", c.rate, c.linger), func(b *testing.B) {
+			j := open(b, journal.Options{Dir: b.TempDir(), Linger: c.linger})
+			due, took := make(chan time.Time, b.N), make([]time.Duration, b.N)
+			var next atomic.Int64
+			var wg sync.WaitGroup
+			before := processorTime(b)
+			b.ResetTimer()
+			for _, payload := range payloads(128) {
+				wg.Go(func() {
+					for from := range due {
+						if _, err := j.Append(context.Background(), entriesOf([][]byte{payload}), nil); err != nil {
+							b.Error(err)
+						}
+						took[next.Add(1)-1] = time.Since(from)
+					}
+				})
+			}
+			pace(due, c.rate, b.N)
+			wg.Wait()
+			slices.Sort(took)
+			last, _ := j.Last()
+			b.ReportMetric(float64((processorTime(b)-before).Nanoseconds())/float64(b.N), "cpu-ns/event")
+			b.ReportMetric(float64(b.N)/float64(last), "events/commit")
+			b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-us")
+			b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-us")
+		})
+	}
+}
+
+// pace sends the moments of n events at a rate, at random distances, and closes
+// due behind the last.
+func pace(due chan<- time.Time, rate, n int) {
+	defer close(due)
+	random := rand.New(rand.NewPCG(uint64(rate), 2))
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for at := time.Now(); n > 0; n-- {
+		at = at.Add(time.Duration(random.ExpFloat64() * float64(time.Second) / float64(rate)))
+		if ahead := time.Until(at); ahead > 0 {
+			timer.Reset(ahead)
+			<-timer.C
+		}
+		due <- at
 	}
 }
 

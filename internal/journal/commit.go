@@ -19,6 +19,7 @@ type committer struct {
 	parts   []part    // of the record being made
 	stored  []byte    // its bytes for the disk, until they are published
 	shorten compressor
+	pace    pace
 }
 
 // part is the share of one waiter in a record: its entries [from, to).
@@ -45,15 +46,14 @@ func (j *Journal) commitLoop(ctx context.Context) {
 	}
 }
 
-// gather waits until there is something to commit. It returns false when the
-// journal is closed and nothing is left.
+// gather waits until there is something to commit, and for company when some is
+// expected. It returns false when the journal is closed and nothing is left.
 func (c *committer) gather() bool {
 	q := &c.j.queue
 	for {
 		c.pending = q.drain(c.pending)
 		if len(c.pending) > 0 {
-			c.linger()
-			return true
+			break
 		}
 		select {
 		case <-q.wake:
@@ -62,30 +62,42 @@ func (c *committer) gather() bool {
 			return len(c.pending) > 0
 		}
 	}
+	c.linger()
+	c.pace.begin(time.Now(), len(c.pending))
+	return true
 }
 
-// linger waits for a fuller record, if the journal is told to.
+// linger waits for a fuller record, if the journal is told to and appends come
+// fast enough, until none has come for a while. It is not woken by each of them.
 func (c *committer) linger() {
-	if c.j.o.Linger <= 0 {
+	q := &c.j.queue
+	wait := c.pace.wait(time.Now(), c.j.o.Linger)
+	if wait <= 0 || pendingBytes(c.pending) >= MaxRecord {
 		return
 	}
-	timeout := time.NewTimer(c.j.o.Linger)
+	timeout, look := time.NewTimer(wait), time.NewTicker(c.j.o.Linger/4)
 	defer timeout.Stop()
-	for c.pendingBytes() < MaxRecord {
+	defer look.Stop()
+	for more := true; more; {
 		select {
-		case <-c.j.queue.wake:
-			c.pending = c.j.queue.drain(c.pending)
+		case <-look.C:
+			before := len(c.pending)
+			c.pending = q.drain(c.pending)
+			more = len(c.pending) > before && pendingBytes(c.pending) < MaxRecord
 		case <-timeout.C:
-			return
+			more = false
+		case <-q.full:
+			more = false
 		case <-c.j.closed:
-			return
+			more = false
 		}
 	}
+	c.pending = q.drain(c.pending)
 }
 
-func (c *committer) pendingBytes() int {
+func pendingBytes(pending []*waiter) int {
 	n := 0
-	for _, w := range c.pending {
+	for _, w := range pending {
 		n += w.size
 	}
 	return n

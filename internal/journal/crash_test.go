@@ -250,7 +250,7 @@ func TestTornLastWrite(t *testing.T) {
 			t.Errorf("a %s record of %d bytes takes %d", name, len(payload), size)
 		}
 		for _, image := range []string{crashed, closed} {
-			for _, cut := range []int64{1, 8, 9, 30, size / 2, size - 70, size - 20, size, size + 20, 3*size - 70} {
+			for _, cut := range []int64{1, 9, size / 2, size - 20, size, 3*size - 70} {
 				t.Run(fmt.Sprintf("%s %s by %d", name, filepath.Base(image), cut), func(t *testing.T) {
 					dir := t.TempDir()
 					copyDir(t, dir, image)

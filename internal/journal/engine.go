@@ -127,9 +127,10 @@ func streamConfig(maxBytes int64) jetstream.StreamConfig {
 func (e *engine) connect() (*nats.Conn, error) {
 	return nats.Connect("",
 		nats.InProcessServer(e.server), nats.NoReconnect(), nats.IgnoreDiscoveredServers(),
-		// Whoever publishes writes: a goroutine that does it for him would have to
-		// be woken first, and answers wait for its lock.
-		nats.WriteBufferSize(1), nats.FlusherTimeout(e.timeout), nats.SyncQueueLen(maxUnread),
+		// Leave all writing to the library's own goroutine. The connection is a pipe
+		// without a buffer: on a busy machine a writer waits long for its turn after
+		// the server has read, and nobody needs to wait with it.
+		nats.WriteBufferSize(2*maxMessage), nats.FlusherTimeout(e.timeout), nats.SyncQueueLen(maxUnread),
 		// Without a handler of ours the library writes to standard error. Whoever
 		// uses the connection gets the error too.
 		nats.ErrorHandler(func(_ *nats.Conn, _ *nats.Subscription, err error) {

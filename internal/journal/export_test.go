@@ -1,6 +1,8 @@
 package journal
 
 import (
+	"time"
+
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
@@ -41,4 +43,16 @@ func StoreUnacknowledged(j *Journal, payload string) {
 	if _, err := e.publish(record); err != nil {
 		panic(err)
 	}
+}
+
+// Waits tells how long each of several commits waits for company when so many
+// appends have gathered every so often.
+func Waits(linger, every time.Duration, appends, commits int) []time.Duration {
+	var p pace
+	var waits []time.Duration
+	for now := time.Unix(1_800_000_000, 0); len(waits) < commits; now = now.Add(every) {
+		waits = append(waits, p.wait(now, linger))
+		p.begin(now, appends)
+	}
+	return waits
 }

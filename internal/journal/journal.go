@@ -32,8 +32,9 @@ type Options struct {
 	// ReserveBytes is how much free space the journal leaves on its file system:
 	// below it, appends are refused. 0 means 256 MB, -1 none.
 	ReserveBytes int64
-	// Linger is how long a commit waits for more to come when its record is not
-	// full. It trades latency for fewer writes; 0, the default, waits for nothing.
+	// Linger is the least time from one commit to the next while appends come so
+	// fast that several are expected in it and the record is not full. It trades
+	// latency for fewer writes; 0, the default, waits for nothing.
 	Linger time.Duration
 	// CommitTimeout is how long one commit may take before the storage engine is
 	// thought stuck and is opened anew. 0 means 10 s.

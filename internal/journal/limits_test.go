@@ -204,22 +204,44 @@ func TestFollowerBehindInBytes(t *testing.T) {
 	}
 }
 
+// TestLingerFillsRecords has producers append as fast as they can: once that is
+// known, commits wait until all of them have.
 func TestLingerFillsRecords(t *testing.T) {
+	const producers, each = 20, 20
 	j := open(t, journal.Options{Dir: t.TempDir(), Linger: 50 * time.Millisecond})
-	done := make(chan error)
-	for i := range 20 {
-		go func() {
-			_, err := j.Append(context.Background(), events(fmt.Sprint(i)), nil)
-			done <- err
-		}()
+	var wg sync.WaitGroup
+	for p := range producers {
+		wg.Go(func() {
+			for i := range each {
+				if _, err := j.Append(context.Background(), events(fmt.Sprint(p, i)), nil); err != nil {
+					t.Error(err)
+				}
+			}
+		})
 	}
-	for range 20 {
-		if err := <-done; err != nil {
-			t.Error(err)
+	wg.Wait()
+	if last, _ := j.Last(); last > 2*each {
+		t.Errorf("%d appends took %d records", producers*each, last)
+	}
+}
+
+// TestLingerOnlyForCompany keeps appends from waiting that come alone.
+func TestLingerOnlyForCompany(t *testing.T) {
+	const linger = 2 * time.Millisecond
+	for name, c := range map[string]struct {
+		linger, every time.Duration
+		appends       int
+		want          time.Duration // of the last of 100 commits
+	}{
+		"two thousand a second": {linger, time.Millisecond, 2, 0},
+		"ten thousand a second": {linger, time.Millisecond, 10, time.Millisecond},
+		"no faster than wanted": {linger, 3 * time.Millisecond, 60, -time.Millisecond},
+		"no linger":             {0, time.Millisecond, 100, 0},
+	} {
+		waits := journal.Waits(c.linger, c.every, c.appends, 100)
+		if waits[0] != 0 || waits[99] != c.want {
+			t.Errorf("%s: the first commit waits %v, the last %v, want 0 and %v", name, waits[0], waits[99], c.want)
 		}
-	}
-	if last, _ := j.Last(); last > 3 {
-		t.Errorf("20 appends at once took %d records", last)
 	}
 }
 

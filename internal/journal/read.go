@@ -40,9 +40,12 @@ func (j *Journal) Read(ctx context.Context, from, to uint64, fn func(*Record) er
 // cursor is a place in the stored journal. It survives a reopening of the
 // engine, and holds back the release of what it has not read.
 type cursor struct {
-	j      *Journal
+	j     *Journal
+	after uint64 // everything up to here was given or is not wanted
+
+	// While readTo runs, the goroutine that reads ahead alone uses these.
 	reader *reader // nil until needed, and after a fault
-	after  uint64  // everything up to here was read or is not wanted
+	read   uint64  // everything up to here was read
 	chain  chain
 }
 
@@ -71,7 +74,7 @@ func (j *Journal) cursor(ctx context.Context, from uint64) (*cursor, error) {
 	}
 	c := &cursor{j: j, chain: startOfChain}
 	if from > 0 {
-		c.after, c.chain = from-1, chainBefore(from)
+		c.after, c.read, c.chain = from-1, from-1, chainBefore(from)
 	}
 	j.holds[c] = from
 	return c, nil
@@ -91,14 +94,25 @@ func (c *cursor) drop() {
 	}
 }
 
-// readTo calls fn for the records up to and including end.
+// readTo calls fn for the records up to and including end. While fn works on a
+// batch the next ones are read, checked and inflated.
 func (c *cursor) readTo(ctx context.Context, end uint64, fn func(*Record) error) error {
-	for c.after < end {
-		records, err := c.batch(ctx, end)
-		if err != nil {
-			return err
+	if c.after >= end {
+		return nil
+	}
+	reading, stop := context.WithCancel(ctx)
+	batches := make(chan batch, 1)
+	go c.readAhead(reading, end, batches)
+	defer func() {
+		stop()
+		for range batches { // until the reader has ended
 		}
-		for _, r := range records {
+	}()
+	for b := range batches {
+		if b.err != nil {
+			return b.err
+		}
+		for _, r := range b.records {
 			if err := fn(r); err != nil {
 				return err
 			}
@@ -111,17 +125,48 @@ func (c *cursor) readTo(ctx context.Context, end uint64, fn func(*Record) error)
 		c.j.holds[c] = c.after + 1
 		c.j.mu.Unlock()
 	}
+	if c.after < end {
+		return context.Cause(ctx)
+	}
 	return nil
 }
 
-// maxFaults is how many faults in a row a cursor puts up with.
-const maxFaults = 3
+// batch is some records in order, or why there are no more.
+type batch struct {
+	records []*Record
+	err     error
+}
 
-// batch returns the next records, at least one, waiting for another engine when
+// readAhead sends the batches up to end and closes the channel, behind the first
+// error or when ctx ends.
+func (c *cursor) readAhead(ctx context.Context, end uint64, batches chan<- batch) {
+	defer close(batches)
+	for c.read < end {
+		records, err := c.next(ctx, end)
+		select {
+		case batches <- batch{records, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
+		}
+		c.read = records[len(records)-1].Sequence
+	}
+}
+
+// A cursor puts up with so many faults in a row, and waits a little longer after
+// each: until a commit fails too, nobody opens a dead engine anew.
+const (
+	maxFaults  = 6
+	firstPause = 10 * time.Millisecond
+)
+
+// next returns the next records, at least one, waiting for another engine when
 // this one fails.
-func (c *cursor) batch(ctx context.Context, end uint64) ([]*Record, error) {
-	for faults := 1; ; faults++ {
-		records, err := c.tryBatch(ctx, end)
+func (c *cursor) next(ctx context.Context, end uint64) ([]*Record, error) {
+	for faults, pause := 1, firstPause; ; faults, pause = faults+1, 2*pause {
+		records, err := c.tryNext(ctx, end)
 		if err == nil {
 			return records, nil
 		}
@@ -129,20 +174,26 @@ func (c *cursor) batch(ctx context.Context, end uint64) ([]*Record, error) {
 		if ctx.Err() != nil {
 			return nil, context.Cause(ctx)
 		}
-		if _, ok := errors.AsType[*DamageError](err); ok || faults == maxFaults {
+		if _, ok := errors.AsType[*DamageError](err); ok || faults == maxFaults || errors.Is(err, ErrClosed) {
 			return nil, err
 		}
-		c.j.o.Log.WarnContext(ctx, "journal_read", slog.Uint64("after", c.after), slog.Any("error", err))
+		c.j.o.Log.WarnContext(ctx, "journal_read", slog.Uint64("after", c.read), slog.Any("error", err))
+		select {
+		case <-time.After(pause):
+		case <-c.j.closed: // the next try says so
+		case <-ctx.Done():
+			return nil, context.Cause(ctx)
+		}
 	}
 }
 
-func (c *cursor) tryBatch(ctx context.Context, end uint64) ([]*Record, error) {
+func (c *cursor) tryNext(ctx context.Context, end uint64) ([]*Record, error) {
 	if c.reader == nil {
 		e, err := c.j.awaitEngine(ctx)
 		if err != nil {
 			return nil, err
 		}
-		if c.reader, err = openReader(e, c.after+1); err != nil {
+		if c.reader, err = openReader(e, c.read+1); err != nil {
 			return nil, unavailable("read the journal", err)
 		}
 	}
@@ -175,10 +226,10 @@ func (c *chain) link(r *Record) bool {
 }
 
 // A batch is the most that a reader asks for at once. While it is sent, commits
-// wait, so it is not large.
+// wait, so it is not large; what it inflates to is in memory up to three times.
 const (
-	batchRecords = 16
-	batchBytes   = 1 << 20
+	batchRecords = 64
+	batchBytes   = 512 << 10
 )
 
 // reader reads stored records from one engine, one batch ahead of its caller.
