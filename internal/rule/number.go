@@ -100,18 +100,33 @@ func since(slot int) numFunc {
 
 func secondsOf(i cx.Instant) float64 { return float64(i) / float64(cx.Second) }
 
-// arithmetic rounds after every operation, so that no processor fuses two.
+// arithmetic rounds after every operation, so that no processor fuses two. Sums
+// and differences, which most values are made of, are spelled out.
 func arithmetic(o op, a, b numFunc) numFunc {
-	compute := func(l, r float64) float64 { return float64(l + r) }
+	compute := math.Mod
 	switch o {
+	case opAdd:
+		return func(s *Scope) (float64, held) {
+			l, lh := a(s)
+			r, rh := b(s)
+			if lh == yes && rh == yes {
+				return float64(l + r), yes
+			}
+			return 0, both(lh, rh)
+		}
 	case opSub:
-		compute = func(l, r float64) float64 { return float64(l - r) }
+		return func(s *Scope) (float64, held) {
+			l, lh := a(s)
+			r, rh := b(s)
+			if lh == yes && rh == yes {
+				return float64(l - r), yes
+			}
+			return 0, both(lh, rh)
+		}
 	case opMul:
 		compute = func(l, r float64) float64 { return float64(l * r) }
 	case opDiv:
 		compute = func(l, r float64) float64 { return float64(l / r) }
-	case opMod:
-		compute = math.Mod
 	default:
 	}
 	return func(s *Scope) (float64, held) {
