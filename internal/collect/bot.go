@@ -62,9 +62,9 @@ var marks = func() (set pairs) {
 	return set
 }()
 
-// agentMemory remembers the last user agent that was judged: the events of one
-// request mostly come from one browser.
-type agentMemory struct {
+// agentMemory remembers a few user agents that were judged, one of each length
+// modulo the size: the same browsers come again and again.
+type agentMemory [8]struct {
 	agent []byte
 	robot bool
 }
@@ -79,11 +79,12 @@ func (c *Collector) isBot(raw []byte) bool {
 	if agent == "" {
 		return false
 	}
-	if agent != string(c.agent.agent) {
-		c.agent.agent = append(c.agent.agent[:0], agent...)
-		c.agent.robot = Robot(agent)
+	known := &c.agents[len(agent)%len(c.agents)]
+	if agent != string(known.agent) {
+		known.agent = append(known.agent[:0], agent...)
+		known.robot = Robot(agent)
 	}
-	return c.agent.robot
+	return known.robot
 }
 
 // Robot reports whether a user agent is that of a known robot.

@@ -23,7 +23,7 @@ func (c *Collector) fillTimes(i int, e *cx.Event, f facts) {
 	e.Original = original
 	e.Flags |= cx.TimeSet
 	e.Time = original
-	if sent, ok := c.instant(i, c.sent(c.last)); ok && !e.Has(cx.Historical) {
+	if sent, ok := c.sent(i); ok && !e.Has(cx.Historical) {
 		e.Time = c.receivedAt - (sent - original)
 	}
 	earliest := c.receivedAt - liveSpan
@@ -46,16 +46,42 @@ func (c *Collector) fillHistory(i int, e *cx.Event, f facts) {
 	}
 }
 
+// sent reads when the event was sent, as it or its batch says; what the batch
+// says is read once.
+func (c *Collector) sent(i int) (cx.Instant, bool) {
+	if c.last.sentAt.found() {
+		return c.instant(i, c.raw(c.last.sentAt))
+	}
+	if !c.batchSent.done {
+		c.batchSent = read(c.sentAt)
+	}
+	return c.remark(i, c.batchSent)
+}
+
 // instant reads a time; what is there and cannot be read is remarked.
 func (c *Collector) instant(i int, raw []byte) (cx.Instant, bool) {
-	if len(raw) == 0 || isNull(raw) {
-		return 0, false
-	}
-	t, ok := ParseTime(raw)
-	if !ok {
+	return c.remark(i, read(raw))
+}
+
+func (c *Collector) remark(i int, r reading) (cx.Instant, bool) {
+	if r.bad {
 		c.altered(i, InvalidTime)
 	}
-	return t, ok
+	return r.time, r.ok
+}
+
+// reading is what came of reading a time.
+type reading struct {
+	time          cx.Instant
+	ok, bad, done bool // neither ok nor bad: there was none
+}
+
+func read(raw []byte) reading {
+	if len(raw) == 0 || isNull(raw) {
+		return reading{done: true}
+	}
+	t, ok := ParseTime(raw)
+	return reading{time: t, ok: ok, bad: !ok, done: true}
 }
 
 // ParseTime reads the raw JSON of a time: text in the forms of ISO 8601 that

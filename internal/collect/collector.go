@@ -47,9 +47,10 @@ type Collector struct {
 	// What the body says about all its events, raw.
 	writeKey     []byte
 	sentAt       []byte
-	shared       []byte // the batch's context
+	batchSent    reading // of sentAt
+	shared       []byte  // the batch's context
 	sharedFacts  facts
-	sharedFields cx.Fields
+	sharedPairs  bool // it may hold addresses with parameters
 	integrations []byte
 	historical   bool
 	badText      bool // somewhere in the body there is text that is not UTF-8
@@ -61,7 +62,7 @@ type Collector struct {
 	edits   []byte    // what had to be written anew
 	address []byte    // the sender's address as a JSON string, shortened
 	repeats map[cx.HashKey]int
-	agent   agentMemory
+	agents  agentMemory
 
 	packed bytes.Reader
 	plain  bytes.Buffer
@@ -95,7 +96,8 @@ func (c *Collector) reset(call Call) {
 	c.drafts, c.refused, c.refusedAt = c.drafts[:0], "", 0
 	c.writeKey, c.sentAt, c.shared, c.integrations = nil, nil, nil, nil
 	c.sharedFacts, c.historical, c.badText = facts{}, false, false
-	c.sharedFields, c.edits, c.address = c.sharedFields[:0], c.edits[:0], c.address[:0]
+	c.batchSent = reading{}
+	c.edits, c.address = c.edits[:0], c.address[:0]
 	c.result = Result{Events: c.result.Events[:0], Rejected: c.result.Rejected[:0], Altered: c.result.Altered[:0]}
 	clear(c.repeats)
 }
@@ -129,7 +131,7 @@ func (c *Collector) Events(from Sender, receivedAt cx.Instant) (Result, error) {
 	if from.Address.IsValid() {
 		c.address = appendAddress(c.address, from.Address)
 	}
-	c.sharedFields = cx.ParseFields(c.sharedFields, c.shared)
+	c.sharedPairs = c.shared != nil && mayHoldPairs(c.shared)
 	for i := range c.drafts {
 		c.last = &c.drafts[i]
 		why := c.take(i)

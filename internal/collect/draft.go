@@ -63,14 +63,6 @@ func (c *Collector) original(d *draft) []byte {
 	return c.raw(d.timestamp)
 }
 
-// sent returns when the event was sent, as it or its batch says.
-func (c *Collector) sent(d *draft) []byte {
-	if d.sentAt.found() {
-		return c.raw(d.sentAt)
-	}
-	return c.sentAt
-}
-
 // integrationsOf returns the integrations of the event or of its batch.
 func (c *Collector) integrationsOf(d *draft) []byte {
 	if d.integrations.found() {

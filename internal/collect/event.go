@@ -50,7 +50,7 @@ func (c *Collector) fill(i int, item []byte, e *cx.Event) Reason {
 	if why := c.fillMessageID(item, e); why != "" {
 		return why
 	}
-	urls := c.last.escaped || mayHoldPairs(item) || c.shared != nil && mayHoldPairs(c.shared)
+	urls := c.sharedPairs || c.last.escaped || holdsPairs(item)
 	if why := c.fillProperties(i, e, urls); why != "" {
 		return why
 	}

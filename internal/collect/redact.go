@@ -71,7 +71,12 @@ func (r *Redaction) secret(param string) bool {
 // mayHoldPairs reports whether there can be a parameter or a password of an
 // address anywhere in raw.
 func mayHoldPairs(raw []byte) bool {
-	return bytes.IndexByte(raw, '=') >= 0 || bytes.IndexByte(raw, '\\') >= 0 || bytes.IndexByte(raw, '@') >= 0
+	return bytes.IndexByte(raw, '\\') >= 0 || holdsPairs(raw)
+}
+
+// holdsPairs does the same for raw without escapes.
+func holdsPairs(raw []byte) bool {
+	return bytes.IndexByte(raw, '=') >= 0 || bytes.IndexByte(raw, '@') >= 0
 }
 
 // redactMembers removes from the members of properties or traits what may not
