@@ -1,7 +1,6 @@
 package decide
 
 import (
-	"bytes"
 	"strconv"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -12,7 +11,40 @@ import (
 // have passed the gates.
 func (d *Decider) render(in *Input, a *Action) []byte {
 	d.lacks(in, a)
-	return bytes.Clone(d.write(in.ID, a, languageOf(in), false))
+	return d.words.keep(d.write(in.ID, a, languageOf(in), false))
+}
+
+// words holds what was said lately, many answers to a block. Nearly all of it is
+// over after half a minute, and then the whole block is free: between what
+// customers keep for long it would leave holes. What is seen, and so stays, moves
+// out; see Report.
+type words struct {
+	free []byte
+	said []cx.Said
+}
+
+const (
+	wordsBlock = 16 << 10 // bytes
+	saidBlock  = 64
+)
+
+// keep returns a copy of content.
+func (w *words) keep(content []byte) []byte {
+	if len(content) > cap(w.free)-len(w.free) {
+		w.free = make([]byte, 0, max(len(content), wordsBlock))
+	}
+	start := len(w.free)
+	w.free = append(w.free, content...)
+	return w.free[start:len(w.free):len(w.free)]
+}
+
+// say returns s as a line keeps it.
+func (w *words) say(s cx.Said) *cx.Said {
+	if len(w.said) == cap(w.said) {
+		w.said = make([]cx.Said, 0, saidBlock)
+	}
+	w.said = append(w.said, s)
+	return &w.said[len(w.said)-1]
 }
 
 // write renders d.values into scratch memory, valid until the next write.

@@ -83,6 +83,47 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
+// BenchmarkDecideSilent judges twenty actions, of which five are triggered; three
+// of these are on screen already and hold their places.
+func BenchmarkDecideSilent(b *testing.B) {
+	p := newPlay(b, definition.File{Name: "shop.yaml", Text: shopOf(5)})
+	in := decide.Input{ID: 5, Offer: p.set.Offer, Policy: p.set.Policy, Scorer: p.rates, Scope: &rule.Scope{
+		Event:    &cx.Event{Name: "Product Added", Flags: cx.WantsAnswer, Locale: "ja"},
+		Customer: &cx.Customer{Session: cx.Visit{Start: noon, End: noon, Number: 2}}, Statistics: amounts{}, Now: noon, Zone: p.set.Settings.Zone,
+	}}
+	var d decide.Decider
+	var out decide.Result
+	d.Decide(&in, &out)
+	decide.Reserve(in.Scope.Customer, out.Lines, noon, in.Scope.Zone)
+	b.ReportAllocs()
+	for b.Loop() {
+		d.Decide(&in, &out)
+	}
+	if len(out.Lines) > 0 {
+		b.Fatalf("%d were said", len(out.Lines))
+	}
+}
+
+// BenchmarkAppendInput encodes what that decision was made from.
+func BenchmarkAppendInput(b *testing.B) {
+	p := newPlay(b, definition.File{Name: "shop.yaml", Text: shopOf(5)})
+	in := decide.Input{ID: 5, Offer: p.set.Offer, Policy: p.set.Policy, Scorer: p.rates, Scope: &rule.Scope{
+		Event:    &cx.Event{Name: "Product Added", Flags: cx.WantsAnswer, Locale: "ja"},
+		Customer: &cx.Customer{Session: cx.Visit{Start: noon, End: noon, Number: 2}}, Statistics: amounts{}, Now: noon, Zone: p.set.Settings.Zone,
+	}}
+	var d decide.Decider
+	var out decide.Result
+	d.Decide(&in, &out)
+	decide.Reserve(in.Scope.Customer, out.Lines, noon, in.Scope.Zone)
+	d.Decide(&in, &out)
+	var buf []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		buf = decide.AppendInput(buf[:0], &in, &out, nil, nil)
+	}
+	b.ReportMetric(float64(len(buf)), "B")
+}
+
 // BenchmarkRefresh keeps a bar on screen that says the same as before.
 func BenchmarkRefresh(b *testing.B) {
 	p := newPlay(b, definition.File{Name: "shop.yaml", Text: shopOf(1)})

@@ -55,6 +55,7 @@ type Decider struct {
 	values    []cx.Value
 	filled    []string
 	content   []byte
+	words     words
 
 	candidates []cx.Candidate // of the running decision; they belong to its Result
 	asked      []asked
@@ -161,7 +162,7 @@ func (d *Decider) put(in *Input, out *Result) {
 // say adds the treatment that action i won a place with, and its line.
 func (d *Decider) say(in *Input, out *Result, i int) {
 	a, s := &in.Offer.actions[i], in.Scope
-	said := &cx.Said{Message: in.Message, Content: d.render(in, a)}
+	said := d.words.say(cx.Said{Message: in.Message, Content: d.render(in, a)})
 	out.Decision.Treatments = append(out.Decision.Treatments, cx.Treatment{Action: a.Name, Place: a.Place, Channel: a.Channel, Content: said.Content})
 	out.Lines = append(out.Lines, cx.Attention{
 		Decision: in.ID, Notice: in.Offer.terms[i].notice, State: cx.Reserved, At: s.Now, End: s.Now + Reservation,

@@ -25,6 +25,9 @@ const (
 // on the screen is withdrawn. The caller sets a cx.TimerRelease for each
 // decision, due at the lines' End.
 func Reserve(c *cx.Customer, lines []cx.Attention, now cx.Instant, zone *time.Location) {
+	if len(lines) == 0 {
+		return
+	}
 	c.Ledger = withRoom(c.Ledger, len(lines))
 	for i := range lines {
 		displace(c, &lines[i], now)

@@ -1,6 +1,8 @@
 package decide
 
 import (
+	"bytes"
+
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
@@ -51,12 +53,20 @@ func Report(c *cx.Customer, f Fate, now cx.Instant) (r Reported, ok bool) {
 	switch {
 	case f.State == cx.Shown && l.State == cx.Withdrawn:
 	case f.State == cx.Shown:
-		l.State, l.End = cx.Shown, 0
+		l.State, l.End, l.Said = cx.Shown, 0, ownWords(l.Said)
 	default:
 		r.Responded = f.State == cx.Clicked
 		end(l, f.State, now)
 	}
 	return r, true
+}
+
+// ownWords returns a copy of s that shares no memory with what others were told.
+func ownWords(s *cx.Said) *cx.Said {
+	if s == nil {
+		return nil
+	}
+	return &cx.Said{Message: s.Message, Content: bytes.Clone(s.Content)}
 }
 
 // news reports whether a report of state s changes anything in l.

@@ -105,10 +105,11 @@ func (x *splicer) seek(slot int) []byte {
 	return nil
 }
 
-// replace returns dst holding b, in place when there is room.
+// replace returns dst holding b, in place when there is room. New room is for an
+// event or two more: memory that was outgrown leaves a hole.
 func replace(dst, b []byte) []byte {
 	if len(b) > cap(dst) || cap(dst) > 4*len(b)+256 {
-		dst = nil
+		dst = make([]byte, 0, len(b)+len(b)/8+16)
 	}
 	return append(dst[:0], b...)
 }
