@@ -79,15 +79,21 @@ func unmix(x uint64) uint64 {
 	return x ^ x>>30 ^ x>>60
 }
 
-// Hash returns a 64-bit hash of s, the same on every machine and version
-// (FNV-1a, then mixed). It is not secure against chosen input.
+// Odd numbers without a pattern: digits of the golden ratio and of splitmix64's
+// finaliser.
+const (
+	odd1 = 0x9e3779b97f4a7c15
+	odd2 = 0xbf58476d1ce4e5b9
+	odd3 = 0x94d049bb133111eb
+)
+
+// Hash returns a 64-bit hash of parts, the same on every machine. Eight bytes at
+// a time are mixed in by a product of 128 bits folded in half (as in Wang Yi's
+// wyhash). It is not secure against chosen input.
 func Hash(parts ...string) uint64 {
-	h := uint64(14695981039346656037)
+	h := uint64(odd1)
 	for _, s := range parts {
-		for i := range len(s) {
-			h = (h ^ uint64(s[i])) * 1099511628211
-		}
-		h = (h ^ 0xff) * 1099511628211
+		h = absorb(h, s, odd2)
 	}
 	return mix(h)
 }
@@ -97,16 +103,33 @@ type HashKey [2]uint64
 
 // Hash128 hashes parts twice, independently.
 func Hash128(parts ...string) HashKey {
-	h, g := uint64(14695981039346656037), uint64(0x9e3779b97f4a7c15)
+	h, g := uint64(odd1), uint64(odd3)
 	for _, s := range parts {
-		for i := range len(s) {
-			c := uint64(s[i])
-			h = (h ^ c) * 1099511628211
-			g = bits.RotateLeft64(g, 23) ^ c*0xc2b2ae3d27d4eb4f
-			g *= 0x165667b19e3779f9
-		}
-		h = (h ^ 0xff) * 1099511628211
-		g = mix(g ^ uint64(len(s)))
+		h, g = absorb(h, s, odd2), absorb(g, s, odd1)
 	}
 	return HashKey{mix(h), mix(g)}
+}
+
+// absorb mixes s and its length into h.
+func absorb(h uint64, s string, odd uint64) uint64 {
+	n := uint64(len(s))
+	for ; len(s) >= 8; s = s[8:] {
+		h = fold(h^word(s), odd)
+	}
+	rest := uint64(0)
+	for i := range len(s) {
+		rest |= uint64(s[i]) << (8 * i)
+	}
+	return fold(h^rest, odd^n<<1)
+}
+
+func fold(a, b uint64) uint64 {
+	high, low := bits.Mul64(a, b)
+	return high ^ low
+}
+
+// word reads the first eight bytes of s.
+func word(s string) uint64 {
+	_ = s[7]
+	return uint64(s[0]) | uint64(s[1])<<8 | uint64(s[2])<<16 | uint64(s[3])<<24 | uint64(s[4])<<32 | uint64(s[5])<<40 | uint64(s[6])<<48 | uint64(s[7])<<56
 }
