@@ -6,21 +6,30 @@ import (
 )
 
 // cleanAddress returns the address of a page without secret parameters, in its
-// query and its fragment, and without the name and password of a login.
+// query and its fragment, and without the name and password of a login. A clean
+// one comes back as it is.
 func (r *Redaction) cleanAddress(address string) string {
 	rest, fragment, hasFragment := strings.Cut(address, "#")
 	place, query, hasQuery := strings.Cut(rest, "?")
-	place = withoutLogin(place)
+	route, pairs, routed := strings.Cut(fragment, "?")
+	if !routed {
+		route, pairs = "", fragment
+	}
+	cleanPlace, cleanQuery, cleanFragment := withoutLogin(place), r.cleanPairs(query), r.cleanPairs(pairs)
+	if cleanPlace == place && cleanQuery == query && cleanFragment == pairs {
+		return address
+	}
+	clean := cleanPlace
 	if hasQuery {
-		place += markedWith("?", query, r.cleanPairs(query))
+		clean += markedWith("?", query, cleanQuery)
 	}
-	if !hasFragment {
-		return place
+	switch {
+	case !hasFragment:
+		return clean
+	case routed:
+		return clean + "#" + route + markedWith("?", pairs, cleanFragment)
 	}
-	if route, query, ok := strings.Cut(fragment, "?"); ok {
-		return place + "#" + route + markedWith("?", query, r.cleanPairs(query))
-	}
-	return place + markedWith("#", fragment, r.cleanPairs(fragment))
+	return clean + markedWith("#", pairs, cleanFragment)
 }
 
 // markedWith puts mark before clean, unless cleaning has left nothing.
@@ -33,20 +42,33 @@ func markedWith(mark, was, clean string) string {
 
 // cleanPairs returns name=value&name=value without the secret ones.
 func (r *Redaction) cleanPairs(pairs string) string {
-	if strings.IndexByte(pairs, '=') < 0 {
+	if strings.IndexByte(pairs, '=') < 0 || !r.holdsSecret(pairs) {
 		return pairs
 	}
 	kept := make([]string, 0, 8)
 	for pair := range strings.SplitSeq(pairs, "&") {
-		name, _, _ := strings.Cut(pair, "=")
-		if plain, err := url.QueryUnescape(name); err == nil {
-			name = plain
-		}
-		if !r.secret(name) {
+		if !r.secretPair(pair) {
 			kept = append(kept, pair)
 		}
 	}
 	return strings.Join(kept, "&")
+}
+
+func (r *Redaction) holdsSecret(pairs string) bool {
+	for pair := range strings.SplitSeq(pairs, "&") {
+		if r.secretPair(pair) {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *Redaction) secretPair(pair string) bool {
+	name, _, _ := strings.Cut(pair, "=")
+	if plain, err := url.QueryUnescape(name); err == nil {
+		name = plain
+	}
+	return r.secret(name)
 }
 
 // withoutLogin removes name:password@ from the place of an address.

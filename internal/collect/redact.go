@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
@@ -16,7 +17,12 @@ import (
 type Redaction struct {
 	paths  [][]string // of properties and traits, one name a level
 	params []string   // of page addresses
+
+	initials [utf8.RuneSelf]bool // what those may begin with, if that is ASCII
 }
+
+// secretsOnly removes what a nil Redaction removes.
+var secretsOnly = NewRedaction(nil)
 
 // secretParameters are always removed from the addresses of pages: they open
 // doors. "code" is not among them: far more often it is a coupon than the
@@ -44,6 +50,12 @@ func NewRedaction(names []string) *Redaction {
 			r.params = append(slices.Clip(r.params), name)
 		}
 	}
+	for _, name := range r.params {
+		_, n := utf8.DecodeRuneInString(name)
+		for i := range r.initials {
+			r.initials[i] = r.initials[i] || strings.EqualFold(name[:n], string(rune(i)))
+		}
+	}
 	return r
 }
 
@@ -61,11 +73,13 @@ func (r *Redaction) names(property string) bool {
 func (r *Redaction) secret(param string) bool {
 	param = strings.TrimSuffix(param, "]")
 	param = param[strings.LastIndexByte(param, '[')+1:]
-	params := secretParameters
-	if r != nil {
-		params = r.params
+	if r == nil {
+		r = secretsOnly
 	}
-	return slices.ContainsFunc(params, func(p string) bool { return strings.EqualFold(p, param) })
+	if param == "" || param[0] < utf8.RuneSelf && !r.initials[param[0]] {
+		return false
+	}
+	return slices.ContainsFunc(r.params, func(p string) bool { return strings.EqualFold(p, param) })
 }
 
 // mayHoldPairs reports whether there can be a parameter or a password of an
@@ -115,7 +129,8 @@ func (c *Collector) redactContext(i int, urls bool) (removed bool) {
 		default:
 			continue
 		}
-		fields, hit := c.redactMembers(cx.ParseFields(nil, f.Raw))
+		c.fields = cx.ParseFields(c.fields[:0], f.Raw)
+		fields, hit := c.redactMembers(c.fields)
 		if hit {
 			f.Raw, removed = c.object(fields), true
 		}
@@ -218,14 +233,16 @@ func (c *Collector) scrubAddress(f cx.Field) (raw []byte, hit bool) {
 		clean = c.from.Redact.cleanAddress(text.Str())
 	case "search":
 		query, marked := strings.CutPrefix(text.Str(), "?")
-		clean = c.from.Redact.cleanPairs(query)
+		if clean = c.from.Redact.cleanPairs(query); clean == query {
+			return nil, false
+		}
 		if marked && clean != "" {
 			clean = "?" + clean
 		}
 	default:
 		return nil, false
 	}
-	if clean == text.Str() || f.Name == "search" && "?"+clean == text.Str() {
+	if clean == text.Str() {
 		return nil, false
 	}
 	start := len(c.edits)

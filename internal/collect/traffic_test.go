@@ -2,6 +2,7 @@ package collect_test
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -68,4 +69,23 @@ func BenchmarkTraffic(b *testing.B) {
 	fromServer := collect.Sender{Workspace: "demo", Key: "k_2", Kind: cx.ServerKey}
 	b.Run("batch", func(b *testing.B) { benchmarkTraffic(b, 50, fromServer) })
 	b.Run("single", func(b *testing.B) { benchmarkTraffic(b, 1, fromBrowser) })
+}
+
+// BenchmarkCampaign reads page addresses with parameters, none of them secret.
+func BenchmarkCampaign(b *testing.B) {
+	const campaign = "?utm_source=mail&utm_campaign=autumn"
+	event := strings.NewReplacer(`"search":""`, `"search":"`+campaign+`"`, `/shop/p1"}`, `/shop/p1`+campaign+`"}`).Replace(browserEvent(1))
+	call, _ := collect.Lookup("/v1/b")
+	body := []byte(batchOf(event, event, event, event, event))
+	var c collect.Collector
+	b.ReportAllocs()
+	for b.Loop() {
+		if err := c.Open(call, body); err != nil {
+			b.Fatal(err)
+		}
+		if got, err := c.Events(browser, now); err != nil || len(got.Events) != 5 || len(got.Altered) > 0 {
+			b.Fatal(err, got)
+		}
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/5, "ns/event")
 }
