@@ -17,7 +17,7 @@ func (w *worker) event(l *lane, o *order) {
 	w.sample.begin()
 	defer w.sample.end()
 	w.ws = w.state.workspace(ev.Workspace)
-	r := w.customer(l, o.customer, ev.Workspace)
+	r := w.customer(l, o, ev.Workspace)
 	w.touch(r)
 	c := &r.customer
 	w.fireOwn(r, o.at, now)

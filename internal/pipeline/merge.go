@@ -39,7 +39,7 @@ func (w *worker) merge(l *lane, o *order) {
 	hand := <-o.hand.loser
 	loser := hand.customer
 	w.ws = w.state.workspace(o.about)
-	r := w.customer(l, o.customer, o.about)
+	r := w.customer(l, o, o.about)
 	w.touch(r)
 	c := &r.customer
 	w.fireOwn(r, o.at, w.scope.Now)

@@ -146,7 +146,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	}
 	s.due = make([]atomic.Int64, opts.Workers)
 	for i := range opts.Workers {
-		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), handed: new(Batch), page: new(page), epoch: 1, counts: map[cx.Workspace]*Counts{}}
+		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), handed: new(Batch), page: new(page), epoch: 1}
 		for l := i; l < cx.Lanes; l += opts.Workers {
 			w.lanes = append(w.lanes, s.lanes[l])
 		}

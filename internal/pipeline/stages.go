@@ -46,12 +46,12 @@ func (s *Shard) Counts(found func(cx.Workspace, *Counts)) {
 
 // countsOf returns the counts of a workspace, whose name is interned.
 func (w *worker) countsOf(name cx.Workspace) *Counts {
-	if c := w.counts[name]; c != nil {
-		return c
+	if w.counted == name {
+		return w.counts
 	}
 	c, _ := w.shard.counts.LoadOrStore(name, new(Counts))
-	w.counts[name] = c.(*Counts)
-	return w.counts[name]
+	w.counted, w.counts = name, c.(*Counts)
+	return w.counts
 }
 
 const sampleEvery = 64
