@@ -15,7 +15,8 @@ import (
 // often it is looked at. Giving back takes a collection, which costs about a
 // second of processor time for a million customers, beside the requests.
 const (
-	idleWorthwhile = 128 << 20
+	idleWorthwhile = 32 << 20
+	idleShare      = 8 // … or this part of what is in use, if that is more
 	idleLooked     = 20 * time.Second
 	calmBelow      = 1000 // events a second
 )
@@ -40,7 +41,8 @@ func (a *App) returnMemory(ctx context.Context) {
 		before = folded
 		// Objects that nobody uses any more count as objects until they are
 		// collected, so they are compared with what the last collection left.
-		if calm && (idle > idleWorthwhile || objects > left+idleWorthwhile) {
+		worthwhile := max(idleWorthwhile, left/idleShare)
+		if calm && (idle > worthwhile || objects > left+worthwhile) {
 			debug.FreeOSMemory()
 			trimAllocator()
 			metrics.Read(sample)

@@ -4,19 +4,19 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 )
 
 // eventsEach is how many events a customer has in the memory mode.
 const eventsEach = 10
 
-// An idle Go program collects its garbage every two minutes; after that it
-// gives memory back for a while.
+// The server is at rest when what it weighs has stayed the same for a minute, in
+// which it would have collected garbage and given memory back.
 const (
-	collected = 3 * time.Minute // longest time until a collection
-	givenBack = 15 * time.Second
-
-	metricCollected = "go_memstats_last_gc_time_seconds"
+	restAfter = time.Minute
+	restBy    = 5 * time.Minute // it is read then in any case
+	restSame  = 0.02            // a change by less than this share is none
 )
 
 // memory gives every customer ten events and reads what the server weighs once
@@ -43,23 +43,23 @@ func (r *Result) memory(ctx context.Context, o Options, t *target) error {
 	return err
 }
 
-// settle waits until the server has collected its garbage and given back what
-// it does not need.
+// settle waits until the server is at rest.
 func (t *target) settle(ctx context.Context) error {
 	from := time.Now()
-	for time.Since(from) < collected {
-		m, err := t.metrics(ctx)
+	since, weight := from, 0.0
+	for time.Since(from) < restBy && time.Since(since) < restAfter {
+		if err := pause(ctx, 2*time.Second); err != nil {
+			return err
+		}
+		now, err := t.read(ctx)
 		if err != nil {
 			return err
 		}
-		if m[metricCollected] > float64(from.Unix()) {
-			break
-		}
-		if err := pause(ctx, time.Second); err != nil {
-			return err
+		if w := float64(now.server.rss); math.Abs(w-weight) > restSame*weight {
+			since, weight = time.Now(), w
 		}
 	}
-	return pause(ctx, givenBack)
+	return nil
 }
 
 // fill sends the events, customers spread over the connections.
