@@ -25,14 +25,24 @@ func (c *Collector) fillContext(i int, e *cx.Event, urls bool) facts {
 		c.context = without(c.context, "user_signature")
 		changed = true
 	}
+	if f.nested {
+		c.openContext(raw)
+		c.context = without(c.context, "context")
+		c.altered(i, InvalidContext)
+		changed = true
+	}
 	if f.redactable && (urls || c.from.Redact.hasPaths()) {
 		c.openContext(raw)
 		changed = c.redactContext(i, urls) || changed
 	}
+	lacking := !f.ip.found() && c.wantsAddress(f)
+	if changed && lacking {
+		c.context = append(c.context, cx.Field{Name: "ip", Raw: c.address})
+	}
 	switch {
 	case changed:
 		e.Context = c.object(c.context)
-	case !f.ip.found() && c.wantsAddress(f):
+	case lacking:
 		e.Context = c.withAddress(raw)
 	default:
 		e.Context = raw
@@ -121,12 +131,13 @@ func (c *Collector) consent(i int, raw []byte) []byte {
 }
 
 // editAddress shortens the address that the context, raw, gives, or removes what
-// is none. It reports whether the context changed.
+// is none; then f has none either. Only the last of several stays. It reports
+// whether the context changed.
 func (c *Collector) editAddress(i int, f *facts, raw []byte) bool {
 	ip := c.raw(f.ip)
 	if !isNull(ip) {
 		short, ok := c.shortAddress(ip)
-		if ok && &short[0] == &ip[0] {
+		if ok && &short[0] == &ip[0] && !f.repeated {
 			return false
 		}
 		if ok {
@@ -138,9 +149,7 @@ func (c *Collector) editAddress(i int, f *facts, raw []byte) bool {
 	}
 	c.openContext(raw)
 	c.context = without(c.context, "ip")
-	if c.wantsAddress(f) {
-		c.context = append(c.context, cx.Field{Name: "ip", Raw: c.address})
-	}
+	f.ip = span{}
 	return true
 }
 

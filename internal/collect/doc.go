@@ -7,7 +7,11 @@
 // events, so a retried request gives the same message ids.
 //
 // Decisions about input that JSON leaves open:
-//   - Of members with the same name the last one counts.
+//   - Of members with the same name the last one counts. What may not be kept is
+//     removed from all of them; of several addresses only the last is kept,
+//     shortened.
+//   - A context within a context is removed: nothing would be shortened or
+//     redacted in there.
 //   - Text that is not UTF-8, half of a surrogate pair included, is refused: a
 //     single event with its request, an event of a batch alone.
 //   - An event may be nested 64 levels deep. Nesting beyond 10,000 levels is

@@ -34,6 +34,8 @@ type facts struct {
 	ip, agent, locale          span
 	active, direct, historical span
 	consent, signature         span
+	repeated                   bool // ip is not its only one
+	nested                     bool // there is a context within
 	redactable                 bool // it tells of pages or traits
 }
 
@@ -43,6 +45,7 @@ func (f facts) over(below *facts) facts {
 		ip: f.ip.or(below.ip), agent: f.agent.or(below.agent), locale: f.locale.or(below.locale),
 		active: f.active.or(below.active), direct: f.direct.or(below.direct), historical: f.historical.or(below.historical),
 		consent: f.consent.or(below.consent), signature: f.signature.or(below.signature),
+		repeated: f.repeated || below.repeated, nested: f.nested || below.nested,
 		redactable: f.redactable || below.redactable,
 	}
 }

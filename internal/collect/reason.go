@@ -81,7 +81,7 @@ var advice = map[Reason]string{
 	JunkID:          "an id that stands for nobody, such as null or guest, was left out",
 	InvalidTime:     "a time could not be read and was left out: send ISO 8601, such as 2026-01-31T09:30:00.000Z",
 	TimeClamped:     "the time was not within the seven days before receipt and was moved to the nearest end",
-	InvalidContext:  "context must be an object; it was left out",
+	InvalidContext:  "context must be an object, without another context in it; what is not was left out",
 	InvalidConsent:  "context.consent.categoryPreferences must be an object of true and false; the rest was left out",
 	InvalidAddress:  "context.ip is not an IP address and was left out",
 	BadSignature:    "the signature does not fit the userId: sign it with HMAC-SHA-256 and the workspace's secret, in hex",

@@ -71,8 +71,7 @@ func (r *Redaction) names(property string) bool {
 // secret reports whether a parameter of an address is removed. Of user[token]
 // it is the innermost name that counts.
 func (r *Redaction) secret(param string) bool {
-	param = strings.TrimSuffix(param, "]")
-	param = param[strings.LastIndexByte(param, '[')+1:]
+	param = innermost(param)
 	if r == nil {
 		r = secretsOnly
 	}
@@ -80,6 +79,20 @@ func (r *Redaction) secret(param string) bool {
 		return false
 	}
 	return slices.ContainsFunc(r.params, func(p string) bool { return strings.EqualFold(p, param) })
+}
+
+// innermost returns the innermost name of a parameter: "token" of user[token],
+// and of token[] and token[0], as repeated parameters are written.
+func innermost(param string) string {
+	for {
+		param = strings.TrimSuffix(param, "]")
+		i := strings.LastIndexByte(param, '[')
+		name := param[i+1:]
+		if i < 0 || strings.Trim(name, "0123456789") != "" {
+			return name
+		}
+		param = param[:i]
+	}
 }
 
 // mayHoldPairs reports whether there can be a parameter or a password of an

@@ -22,6 +22,9 @@ func TestRedactedMembers(t *testing.T) {
 		{`{"a":{"b":{"c":1,"d":{"c":2}}}}`, `{"a":{"b":{"d":{"c":2}}}}`},
 		{`{"other":{"email":"kept: the path is email, not other.email"}}`, `{"other":{"email":"kept: the path is email, not other.email"}}`},
 		{`{"e\u006dail":"x"}`, `{}`},
+		{`{"email":1,"a":1,"\u0065mail":2,"EMAIL":3}`, `{"a":1}`},
+		{`{"card":{"number":1,"b":2,"numbe\u0072":3},"c\u0061rd":{"number":4}}`, `{"card":{"b":2},"card":{}}`},
+		{`{"url":"/?token=1","url":"/p","u\u0072l":"/?token\u003d2"}`, `{"url":"/","url":"/p","url":"/"}`},
 		{`{"url":"https://a.example/?ref=1&x=2"}`, `{"url":"https://a.example/?x=2"}`},
 		{`{"q\"q":"é","email":""}`, `{"q\"q":"é"}`},
 	} {
@@ -56,6 +59,12 @@ func TestSecretsInPageAddresses(t *testing.T) {
 		{`https://taro:geheim@a.example/p`, `https://a.example/p`},
 		{`https://a.example/@taro?x=a@b`, `https://a.example/@taro?x=a@b`},
 		{`/relative?session=1`, `/relative`},
+		{`https://a.example/?token=1&x=2&token=3`, `https://a.example/?x=2`},
+		{`https://a.example/?token=1&token=2#token=3&token=4`, `https://a.example/`},
+		{`https://a.example/?token[]=1&x=2&token[]=3`, `https://a.example/?x=2`},
+		{`https://a.example/?token%5B%5D=1&x=2&token%5B0%5D=3`, `https://a.example/?x=2`},
+		{`https://a.example/?user[token][]=1&user[token][12]=2&x[0]=3`, `https://a.example/?x[0]=3`},
+		{`https://a.example/?[]=1&[0]=2&0=3`, `https://a.example/?[]=1&[0]=2&0=3`},
 		{`https://a.example/?coupon=token`, `https://a.example/?coupon=token`},
 		{`https://a.example/?code=SUMMER`, `https://a.example/?code=SUMMER`},
 		{`https://a.example/?%zz=1&secret=2`, `https://a.example/?%zz=1`},
@@ -78,6 +87,16 @@ func TestSecretsInPageAddresses(t *testing.T) {
 		e, _ := one(t, "/v1/page", `{"userId":"u","properties":{"search":"`+in+`"}}`, browser)
 		if string(e.Properties) != `{"search":"`+want+`"}` {
 			t.Errorf("search %q: %s, want %q", in, e.Properties, want)
+		}
+	}
+}
+
+// A page that is told twice is cleaned twice, the batch's like the event's.
+func TestSecretsInRepeatedPages(t *testing.T) {
+	const pages, clean = `{"page":{"url":"/?token=1"},"p\u0061ge":{"\u0075rl":"/?token=2","url":"/"}}`, `{"page":{"url":"/"},"page":{"url":"/","url":"/"}}`
+	for _, body := range []string{inBatch("", pages), inBatch(pages, ""), inBatch(pages, "{}")} {
+		if e, _ := one(t, "/v1/batch", body, server); string(e.Context) != clean {
+			t.Errorf("%s: %s", body, e.Context)
 		}
 	}
 }

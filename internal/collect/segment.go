@@ -198,7 +198,7 @@ func (segment) context(c *Collector, f *facts, i int) int {
 		value := span{uint32(i), uint32(end)}
 		switch name {
 		case "ip":
-			f.ip = value
+			f.repeated, f.ip = f.repeated || f.ip.found(), value
 		case "userAgent":
 			f.agent = value
 		case "locale":
@@ -213,6 +213,9 @@ func (segment) context(c *Collector, f *facts, i int) int {
 			f.consent = value
 		case "user_signature":
 			f.signature = value
+		case "context":
+			kind := c.scan.at(i)
+			f.nested = f.nested || kind == '{' || kind == '['
 		case "page", "referrer", "traits":
 			f.redactable = true
 		}
