@@ -36,7 +36,7 @@ type Config struct {
 	CheckpointEvery  time.Duration `key:"checkpoint.every" default:"5s" doc:"Shortest time between two checkpoints. It sets how long recovery takes, not what survives."`
 	Workers          int           `key:"workers" default:"0" doc:"Goroutines that run the lanes; 0 is one a core. Results do not depend on it."`
 
-	WarehouseMemoryMB int           `key:"warehouse.memory_mb" default:"96" doc:"Memory limit of the analytics engine, in MB."`
+	WarehouseMemoryMB int           `key:"warehouse.memory_mb" default:"64" doc:"Memory limit of the analytics engine, in MB."`
 	WarehouseThreads  int           `key:"warehouse.threads" default:"1" doc:"Threads of the analytics engine."`
 	SQLTimeout        time.Duration `key:"sql.timeout" default:"30s" doc:"Longest time for one query."`
 	SQLMaxRows        int           `key:"sql.max_rows" default:"10000" doc:"Most rows of one answer."`

@@ -83,7 +83,20 @@ func (w *worker) fire(r *resident, at cx.Position, now cx.Instant) {
 			w.passTime(c, at)
 		}
 	}
+	c.Timers = tight(c.Timers)
 	w.resize(r)
+}
+
+// tight returns timers in memory that is not much larger than they are: most
+// customers have many once and few ever after.
+func tight(timers []cx.Timer) []cx.Timer {
+	switch {
+	case len(timers) == 0:
+		return nil
+	case cap(timers) > len(timers)+1:
+		return append(make([]cx.Timer, 0, len(timers)), timers...)
+	}
+	return timers
 }
 
 // passTime looks at the customer's segments because time has passed.

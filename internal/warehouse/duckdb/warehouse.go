@@ -16,7 +16,7 @@ import (
 // take the values in brackets.
 type Options struct {
 	Path    string // of the file, in a directory that exists
-	Memory  int64  // bytes that DuckDB may use for data [96 MiB]
+	Memory  int64  // bytes that DuckDB may use for data [64 MiB]
 	Threads int    // of DuckDB's own, besides those that call it [1]
 
 	QueryTime  time.Duration // how long one question may run [10 s]
@@ -28,7 +28,7 @@ type Options struct {
 }
 
 func (o *Options) fill() {
-	def(&o.Memory, 96<<20)
+	def(&o.Memory, 64<<20)
 	def(&o.Threads, 1)
 	def(&o.QueryTime, 10*time.Second)
 	def(&o.QueryRows, 10_000)
