@@ -27,12 +27,6 @@ func (s *Shard) Fingerprint(ctx context.Context, each func(cx.CustomerID, [32]by
 		sum [32]byte
 	}
 	var rows []row
-	merged := map[cx.CustomerID]bool{}
-	for _, w := range s.workers {
-		for _, id := range w.next.gone {
-			merged[id] = true
-		}
-	}
 	var b []byte
 	for _, l := range s.lanes {
 		for id, r := range l.residents {
@@ -41,7 +35,7 @@ func (s *Shard) Fingerprint(ctx context.Context, each func(cx.CustomerID, [32]by
 		}
 	}
 	err := s.opts.Store.EachCustomer(ctx, func(id cx.CustomerID, blob []byte) error {
-		if s.lanes[id.Lane()].residents[id] == nil && !merged[id] {
+		if s.lanes[id.Lane()].residents[id] == nil && !s.workers[id.Lane()%len(s.workers)].left(id) {
 			rows = append(rows, row{id, sha256.Sum256(blob)})
 		}
 		return nil
