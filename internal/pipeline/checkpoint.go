@@ -1,7 +1,9 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
+	"runtime"
 	"slices"
 	"time"
 
@@ -104,12 +106,7 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 				return
 			}
 		}
-		slices.SortFunc(c.Customers, func(a, b CustomerRow) int {
-			if a.ID < b.ID {
-				return -1
-			}
-			return 1
-		})
+		c.Customers = sorted(c.Customers)
 		if !s.awaitWarehouse(ctx, head.position) || !s.commit(ctx, c) {
 			return
 		}
@@ -121,6 +118,31 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 		}
 		s.cutting.Store(false)
 	}
+}
+
+// sorted returns rows in order of id: lane by lane, so that requests need not
+// wait until all are sorted.
+func sorted(rows []CustomerRow) []CustomerRow {
+	var next [cx.Lanes + 1]int // where the next row of a lane goes
+	for i := range rows {
+		next[rows[i].ID.Lane()+1]++
+	}
+	for l := range cx.Lanes {
+		next[l+1] += next[l]
+	}
+	out := make([]CustomerRow, len(rows))
+	for i := range rows {
+		l := rows[i].ID.Lane()
+		out[next[l]] = rows[i]
+		next[l]++
+	}
+	from := 0
+	for l := range cx.Lanes {
+		slices.SortFunc(out[from:next[l]], func(a, b CustomerRow) int { return cmp.Compare(a.ID, b.ID) })
+		from = next[l]
+		runtime.Gosched()
+	}
+	return out
 }
 
 // commit writes the checkpoint, again and again until it succeeds: the journal
@@ -147,30 +169,45 @@ func (s *Shard) commit(ctx context.Context, c *Checkpoint) bool {
 	}
 }
 
-// writeWarehouse appends batches of rows, in order, until feeds is closed.
+// writeWarehouse appends the rows that are handed over, in order, until feeds is
+// closed.
 func (s *Shard) writeWarehouse(ctx context.Context) {
-	for b := range s.feeds {
+	var all Batch
+	for rows := range s.feeds {
 		start := time.Now()
-		for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-			err := s.opts.Warehouse.Append(ctx, b)
-			if err == nil {
-				break
-			}
-			if cx.KindOf(err) == cx.Conflict {
-				s.fail(err)
-				return
-			}
-			s.stuck("append to warehouse", err)
-			select {
-			case <-time.After(wait):
-			case <-ctx.Done():
-				return
-			}
+		all.Upto = rows.upto
+		for _, part := range rows.parts {
+			all.add(part)
+			s.rows.give(part)
+		}
+		if !s.append(ctx, &all) {
+			return
 		}
 		s.Stages.Warehouse.add(time.Since(start))
-		s.warehouse.advance(b.Upto)
-		s.rows.give(b)
+		s.warehouse.advance(all.Upto)
 		s.feeding.Add(-1)
+		all.reset()
+	}
+}
+
+// append stores b, again and again until it succeeds. A conflict means that
+// another process has taken over; then this one stops.
+func (s *Shard) append(ctx context.Context, b *Batch) bool {
+	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
+		err := s.opts.Warehouse.Append(ctx, b)
+		if err == nil {
+			return true
+		}
+		if cx.KindOf(err) == cx.Conflict {
+			s.fail(err)
+			return false
+		}
+		s.stuck("append to warehouse", err)
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return false
+		}
 	}
 }
 

@@ -3,9 +3,9 @@ package pipeline
 import "github.com/kikubari/kikubari/internal/cx"
 
 // Rows on their way to the warehouse live in memory that is used again: each
-// worker fills one of two batches in turn, the sequencer joins them into a batch
-// of the pool, and the warehouse's writer gives that back. Memory that was never
-// touched before costs more than everything that is written into it.
+// worker fills a batch of the pool, and the warehouse's writer joins them into
+// its own and gives them back. Memory that was never touched before costs more
+// than everything that is written into it.
 
 // add appends the rows of o.
 func (b *Batch) add(o *Batch) {
@@ -64,14 +64,6 @@ func (p pool) shrink() {
 			return
 		}
 	}
-}
-
-// handRows returns what the worker's lanes put out since the last call. It is
-// valid until the call after the next.
-func (w *worker) handRows() *Batch {
-	w.feed, w.handed = w.handed, w.feed
-	w.feed.reset()
-	return w.handed
 }
 
 // wanted reports whether rows at a position are wanted. Those that the warehouse

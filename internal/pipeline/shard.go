@@ -107,7 +107,7 @@ type Shard struct {
 
 	parts chan *part
 	cuts  chan *cutHead
-	feeds chan *Batch
+	feeds chan handedRows
 	rows  pool
 
 	failure  error
@@ -138,7 +138,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	s := &Shard{
 		opts: opts, resolver: new(profile.Resolver),
 		barriers: make(chan *report, opts.Workers), flushes: make(chan chan<- struct{}, 8),
-		parts: make(chan *part, opts.Workers), cuts: make(chan *cutHead, 1), feeds: make(chan *Batch, 1), rows: make(pool, 2),
+		parts: make(chan *part, opts.Workers), cuts: make(chan *cutHead, 1), feeds: make(chan handedRows, 1), rows: make(pool, 2*opts.Workers),
 		warehouse: newWatermark(), failed: make(chan struct{}), stopping: make(chan struct{}),
 	}
 	for i := range s.lanes {
@@ -146,7 +146,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	}
 	s.due = make([]atomic.Int64, opts.Workers)
 	for i := range opts.Workers {
-		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), handed: new(Batch), page: new(page), epoch: 1}
+		w := &worker{shard: s, in: make(chan *batch, 2), ask: make(chan func()), feed: new(Batch), page: new(page), epoch: 1}
 		for l := i; l < cx.Lanes; l += opts.Workers {
 			w.lanes = append(w.lanes, s.lanes[l])
 		}

@@ -118,13 +118,24 @@ func (s *Shard) wantsRows() bool {
 	return s.opts.Passive || s.feeding.Load() == 0 || s.unfed >= maxRows
 }
 
+// handedRows are the rows of every worker up to a tick.
+type handedRows struct {
+	upto  cx.Position
+	parts []*Batch
+}
+
 // handOver gives the gathered rows to the warehouse's writer and waits when it
 // is two batches behind.
 func (s *Shard) handOver(reports []*report, upto cx.Position) {
 	s.unfed = 0
-	rows := s.gather(reports, upto)
+	rows := handedRows{upto: upto}
+	for _, r := range reports {
+		rows.parts = append(rows.parts, r.rows)
+	}
 	if upto <= s.skip {
-		s.rows.give(rows)
+		for _, part := range rows.parts {
+			s.rows.give(part)
+		}
 		return // a replay: the warehouse has these rows
 	}
 	s.feeding.Add(1)
@@ -185,16 +196,6 @@ func (s *Shard) learn() {
 func (s *Shard) setState(state *shared) {
 	s.state = state
 	s.published.Store(state)
-}
-
-// gather joins the workers' rows into one batch for the warehouse.
-func (s *Shard) gather(reports []*report, upto cx.Position) *Batch {
-	all := s.rows.take()
-	all.Upto = upto
-	for _, r := range reports {
-		all.add(r.rows)
-	}
-	return all
 }
 
 // cut collects what the sequencer itself owns and lets the writer wait for the

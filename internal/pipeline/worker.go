@@ -2,6 +2,7 @@ package pipeline
 
 import (
 	"context"
+	"runtime"
 	"sync/atomic"
 	"time"
 	"unsafe"
@@ -41,9 +42,8 @@ type worker struct {
 	ws        *workspace
 	ctx       context.Context
 
-	feed   *Batch // rows since the last flush
-	handed *Batch // rows handed over at the last flush, to be filled again after the next
-	stash  stash
+	feed  *Batch // rows since the last flush
+	stash stash
 
 	epoch   uint64      // number of the cut that is being gathered
 	dirty   []*resident // changed since the last cut
@@ -141,7 +141,8 @@ func (w *worker) run(ctx context.Context) {
 				f()
 			default:
 			}
-			w.encodeSome(256)
+			w.encodeSome(64)
+			runtime.Gosched() // requests go first
 			continue
 		}
 		select {
@@ -338,7 +339,7 @@ func (w *worker) barrier(b *batch) {
 	}
 	r := &report{worker: w, unsaved: len(w.dirty) > 0}
 	if b.flush {
-		r.rows = w.handRows()
+		r.rows, w.feed = w.feed, w.shard.rows.take()
 	}
 	if b.cut != 0 {
 		w.beginCut(b.cut)
