@@ -84,6 +84,9 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 		b.cut = s.cutNumber
 		s.cutting.Store(true)
 	}
+	if quiet {
+		s.rows.shrink() // before the workers take from it
+	}
 	fault.Point("tick.before")
 	reports := s.barrier(b)
 	fault.Point("tick.inside")
@@ -100,9 +103,6 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	s.restless.Store(s.unsaved || s.cutting.Load() || !quiet)
 	if b.flush {
 		s.handOver(reports, at)
-	}
-	if quiet {
-		s.rows.shrink()
 	}
 }
 
