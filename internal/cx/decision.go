@@ -109,7 +109,6 @@ type Treatment struct {
 type Decision struct {
 	ID         DecisionID
 	Customer   CustomerID
-	Event      Position
 	At         Instant // log time
 	Treatments []Treatment
 }

@@ -149,7 +149,7 @@ func (d *Decider) judge(in *Input, i int, c *cx.Candidate) {
 func (d *Decider) put(in *Input, out *Result) {
 	s := in.Scope
 	out.Decision.ID, out.Decision.Customer = in.ID, s.Customer.ID
-	out.Decision.Event, out.Decision.At = in.ID.Position(), s.Now
+	out.Decision.At = s.Now
 	for _, p := range d.places {
 		if p.best >= 0 {
 			d.say(in, out, p.best)

@@ -145,14 +145,20 @@ func sorted(rows []CustomerRow) []CustomerRow {
 	return out
 }
 
-// commit writes the checkpoint, again and again until it succeeds: the journal
-// keeps everything since the last one, so waiting loses nothing. A conflict
-// means that another process has taken over; then this one stops.
+// commit writes the checkpoint. The journal keeps everything since the last one,
+// so waiting for a store that fails loses nothing.
 func (s *Shard) commit(ctx context.Context, c *Checkpoint) bool {
 	start := time.Now()
 	defer func() { s.Stages.Checkpoint.add(time.Since(start)) }()
+	return s.insist(ctx, "commit checkpoint", func() error { return s.opts.Store.Checkpoint(ctx, c) })
+}
+
+// insist does f again and again until it succeeds. A conflict means that another
+// process has taken over; then this one stops, and insist returns false, as it
+// does when ctx ends.
+func (s *Shard) insist(ctx context.Context, doing string, f func() error) bool {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := s.opts.Store.Checkpoint(ctx, c)
+		err := f()
 		if err == nil {
 			return true
 		}
@@ -160,7 +166,7 @@ func (s *Shard) commit(ctx context.Context, c *Checkpoint) bool {
 			s.fail(err)
 			return false
 		}
-		s.stuck("commit checkpoint", err)
+		s.stuck(doing, err)
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
@@ -180,34 +186,13 @@ func (s *Shard) writeWarehouse(ctx context.Context) {
 			all.add(part)
 			s.rows.give(part)
 		}
-		if !s.append(ctx, &all) {
+		if !s.insist(ctx, "append to warehouse", func() error { return s.opts.Warehouse.Append(ctx, &all) }) {
 			return
 		}
 		s.Stages.Warehouse.add(time.Since(start))
 		s.warehouse.advance(all.Upto)
 		s.feeding.Add(-1)
 		all.reset()
-	}
-}
-
-// append stores b, again and again until it succeeds. A conflict means that
-// another process has taken over; then this one stops.
-func (s *Shard) append(ctx context.Context, b *Batch) bool {
-	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
-		err := s.opts.Warehouse.Append(ctx, b)
-		if err == nil {
-			return true
-		}
-		if cx.KindOf(err) == cx.Conflict {
-			s.fail(err)
-			return false
-		}
-		s.stuck("append to warehouse", err)
-		select {
-		case <-time.After(wait):
-		case <-ctx.Done():
-			return false
-		}
 	}
 }
 
