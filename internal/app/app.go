@@ -191,7 +191,7 @@ func (a *App) openWarehouse(ctx context.Context) (err error) {
 func (a *App) openShard(ctx context.Context) (err error) {
 	a.shard, err = pipeline.Open(ctx, pipeline.Options{
 		Journal: a.journal, Store: a.state, Warehouse: a.house, Log: a.log,
-		Workers: a.config.Workers, CheckpointEvery: a.config.CheckpointEvery, CacheBytes: int64(a.config.CustomersCacheMB) << 20,
+		Workers: a.config.Workers, CheckpointEvery: a.config.CheckpointEvery, CacheBytes: int64(a.config.CustomersCacheMB) << 20, RestAfter: a.config.CustomersRest,
 		Watcher: watcher{&a.feed}, Published: a.published,
 	})
 	if err != nil {

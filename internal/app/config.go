@@ -32,7 +32,8 @@ type Config struct {
 	JournalReserveMB int           `key:"journal.reserve_mb" default:"256" doc:"Free disk space below which new events are answered 503, in MB."`
 	JournalLinger    time.Duration `key:"journal.linger" default:"0s" doc:"Least time between commits while single events come in thousands a second: 2ms puts more events into a commit then, for about 1ms of latency; 0 waits for nothing."`
 
-	CustomersCacheMB int           `key:"customers.cache_mb" default:"1536" doc:"Memory for customers held decoded, in MB. Others are loaded when they appear."`
+	CustomersCacheMB int           `key:"customers.cache_mb" default:"1536" doc:"Memory for customers, in MB. Others are loaded when they appear."`
+	CustomersRest    time.Duration `key:"customers.rest_after" default:"1m" doc:"How long a customer who does nothing is kept at hand, at least; then it is kept encoded, in a third of the memory."`
 	CheckpointEvery  time.Duration `key:"checkpoint.every" default:"5s" doc:"Shortest time between two checkpoints. It sets how long recovery takes, not what survives."`
 	Workers          int           `key:"workers" default:"0" doc:"Goroutines that run the lanes; 0 is one a core. Results do not depend on it."`
 

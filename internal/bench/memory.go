@@ -11,11 +11,11 @@ import (
 // eventsEach is how many events a customer has in the memory mode.
 const eventsEach = 10
 
-// The server is at rest when what it weighs has stayed the same for a minute, in
-// which it would have collected garbage and given memory back.
+// The server is at rest when what it weighs has stayed the same for so long that
+// it would have put customers to rest, collected garbage and given memory back.
 const (
-	restAfter = time.Minute
-	restBy    = 5 * time.Minute // it is read then in any case
+	restAfter = 140 * time.Second
+	restBy    = 8 * time.Minute // it is read then in any case
 	restSame  = 0.02            // a change by less than this share is none
 )
 

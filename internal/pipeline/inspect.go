@@ -15,10 +15,11 @@ func (s *Shard) Inspect(ctx context.Context, id cx.CustomerID, look func(c *cx.C
 	done := make(chan error, 1)
 	question := func() {
 		l := s.lanes[id.Lane()]
-		if l.residents[id] == nil {
+		r := w.find(l, id)
+		if r == nil {
 			w.load([]cx.CustomerID{id})
+			r = l.residents[id]
 		}
-		r := l.residents[id]
 		if r == nil {
 			done <- cx.E(cx.NotFound, "", "there is no customer "+id.String())
 			return

@@ -323,6 +323,8 @@ func TestStateFollowsFromTheJournalAlone(t *testing.T) {
 		"seven workers, many cuts": {Workers: 7, CheckpointEvery: 1},
 		"one worker, many cuts":    {Workers: 1, CheckpointEvery: 1},
 		"hardly any memory":        {Workers: 2, CheckpointEvery: 1, CacheBytes: 1},
+		"nobody stays awake":       {Workers: 2, CheckpointEvery: 1, RestAfter: time.Microsecond},
+		"nor in memory":            {Workers: 2, CheckpointEvery: 1, RestAfter: time.Microsecond, CacheBytes: 10_000},
 	} {
 		t.Run(name, func(t *testing.T) {
 			house := new(shelf)
@@ -354,7 +356,7 @@ func TestRestartsLeaveNoTrace(t *testing.T) {
 		if round == 5 {
 			afterwards(t, j, clock)
 		}
-		got = run(t, j, filepath.Join(dir, "state.db"), restarted, pipeline.Options{Workers: 1 + int(round)%3, CheckpointEvery: 20 * time.Millisecond})
+		got = run(t, j, filepath.Join(dir, "state.db"), restarted, pipeline.Options{Workers: 1 + int(round)%3, CheckpointEvery: 20 * time.Millisecond, RestAfter: time.Millisecond})
 	}
 	plain := new(shelf)
 	want := run(t, j, filepath.Join(dir, "plain.db"), plain, pipeline.Options{Workers: 2, CheckpointEvery: time.Hour})

@@ -97,8 +97,13 @@ func estimate(c *cx.Customer) int32 {
 // passing over those whose latest state is not committed yet. Recently used
 // ones get a second chance.
 func (w *worker) evict() {
+	limit := w.shard.opts.CacheBytes / int64(len(w.shard.workers))
+	if w.bytes <= limit {
+		return
+	}
 	committed := w.shard.committedCut.Load()
-	for scanned := 0; w.bytes > w.shard.opts.CacheBytes/int64(len(w.shard.workers)) && scanned < 512 && len(w.ring) > 0; scanned++ {
+	w.forgetResting(limit, committed)
+	for scanned := 0; w.bytes > limit && scanned < 512 && len(w.ring) > 0; scanned++ {
 		if w.hand >= len(w.ring) {
 			w.hand = 0
 		}
@@ -119,9 +124,6 @@ func (w *worker) evict() {
 			// Its alarm, if it has one, stays in the lane and loads it again when it
 			// is due.
 		}
-		last := len(w.ring) - 1
-		w.ring[w.hand] = w.ring[last]
-		w.ring[last] = nil
-		w.ring = w.ring[:last]
+		w.unring()
 	}
 }

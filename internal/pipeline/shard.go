@@ -45,7 +45,8 @@ type Options struct {
 
 	Workers         int           // goroutines that run the lanes; 0 means one a core
 	CheckpointEvery time.Duration // shortest time between two cuts; 0 means 5 s
-	CacheBytes      int64         // memory for decoded customers; 0 means 1 GiB
+	CacheBytes      int64         // memory for customers; 0 means 1 GiB
+	RestAfter       time.Duration // how long a customer is kept decoded after its last event, at least; 0 means 1 minute
 
 	// Watcher is told what happens; nil is nobody.
 	Watcher Watcher
@@ -125,6 +126,9 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	opts.Workers = min(opts.Workers, cx.Lanes)
 	if opts.CheckpointEvery == 0 {
 		opts.CheckpointEvery = 5 * time.Second
+	}
+	if opts.RestAfter == 0 {
+		opts.RestAfter = time.Minute
 	}
 	if opts.CacheBytes == 0 {
 		opts.CacheBytes = 1 << 30

@@ -33,9 +33,12 @@ func (s *Shard) Fingerprint(ctx context.Context, each func(cx.CustomerID, [32]by
 			b = profile.AppendCustomer(b[:0], &r.customer)
 			rows = append(rows, row{id, sha256.Sum256(b)})
 		}
+		for id, r := range l.resting {
+			rows = append(rows, row{id, sha256.Sum256(r.encoding)})
+		}
 	}
 	err := s.opts.Store.EachCustomer(ctx, func(id cx.CustomerID, blob []byte) error {
-		if s.lanes[id.Lane()].residents[id] == nil && !s.workers[id.Lane()%len(s.workers)].left(id) {
+		if l := s.lanes[id.Lane()]; !l.has(id) && !s.workers[id.Lane()%len(s.workers)].left(id) {
 			rows = append(rows, row{id, sha256.Sum256(blob)})
 		}
 		return nil

@@ -21,6 +21,7 @@ import (
 type lane struct {
 	number    int
 	residents map[cx.CustomerID]*resident
+	resting   map[cx.CustomerID]rest
 	alarms    alarms
 	learned   learn.Delta // what this lane's customers taught since the last tick
 }
@@ -57,8 +58,9 @@ type worker struct {
 	page    *page   // what the store does not know yet of the cut being gathered
 	pages   []*page // the same of earlier cuts that may not be committed
 
-	ring   []*resident // every resident, for eviction
+	ring   []*resident // every resident, for rest and eviction
 	hand   int
+	drowsy int // residents that are still to be looked at in this round of restSome
 	bytes  int64
 	memory atomic.Int64 // bytes, for readers outside
 
@@ -126,11 +128,14 @@ type given struct {
 }
 
 // run takes orders until the worker's channel is closed. Between them it
-// encodes the running cut, a little at a time, so that no request waits long.
+// encodes the running cut and puts customers to rest, a little at a time, so
+// that no request waits long.
 func (w *worker) run(ctx context.Context) {
 	w.ctx = ctx
+	round := time.NewTicker(w.shard.opts.RestAfter)
+	defer round.Stop()
 	for {
-		if len(w.pending) > 0 {
+		if len(w.pending) > 0 || w.drowsy > 0 {
 			select {
 			case b, ok := <-w.in:
 				if !ok {
@@ -140,6 +145,7 @@ func (w *worker) run(ctx context.Context) {
 			case f := <-w.ask:
 				f()
 			default:
+				w.restSome(64)
 			}
 			w.encodeSome(64)
 			runtime.Gosched() // requests go first
@@ -153,6 +159,8 @@ func (w *worker) run(ctx context.Context) {
 			w.take(b)
 		case f := <-w.ask:
 			f()
+		case <-round.C:
+			w.drowsy = len(w.ring)
 		}
 	}
 }
@@ -193,7 +201,7 @@ func (w *worker) prefetch(orders []order) {
 	w.missing = w.missing[:0]
 	for i := range orders {
 		o := &orders[i]
-		o.resident = w.shard.lanes[o.customer.Lane()].residents[o.customer]
+		o.resident = w.find(w.shard.lanes[o.customer.Lane()], o.customer)
 		if o.resident == nil && !o.fresh {
 			w.missing = append(w.missing, o.customer)
 		}
@@ -356,7 +364,7 @@ func (w *worker) fireDue(l *lane, b *batch) {
 		if !ok {
 			return
 		}
-		r := l.residents[id]
+		r := w.find(l, id)
 		if r == nil {
 			w.load([]cx.CustomerID{id})
 			if r = l.residents[id]; r == nil {
