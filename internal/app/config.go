@@ -30,7 +30,7 @@ type Config struct {
 
 	JournalMaxMB     int           `key:"journal.max_mb" default:"65536" doc:"Largest size of the journal, in MB. When it is full new events are answered 503."`
 	JournalReserveMB int           `key:"journal.reserve_mb" default:"256" doc:"Free disk space below which new events are answered 503, in MB."`
-	JournalLinger    time.Duration `key:"journal.linger" default:"0s" doc:"Least time between commits while single events come in thousands a second: 2ms puts more events into a commit then, for about 1ms of latency; 0 waits for nothing."`
+	JournalLinger    time.Duration `key:"journal.linger" default:"2ms" doc:"Least time between commits while single events come in thousands a second: 2ms puts more events into a commit then, for about 1ms of latency; 0 waits for nothing."`
 
 	CustomersCacheMB int           `key:"customers.cache_mb" default:"1536" doc:"Memory for customers, in MB. Others are loaded when they appear."`
 	CustomersRest    time.Duration `key:"customers.rest_after" default:"1m" doc:"How long a customer who does nothing is kept at hand, at least; then it is kept encoded, in a third of the memory."`

@@ -16,7 +16,7 @@ func (f *feed) write(b *pipeline.Batch) error {
 		func() error { return appendRows(f, "events", 24, b.Events, writeEvent) },
 		func() error { return appendRows(f, "decisions", 11, b.Decisions, writeDecision) },
 		func() error { return appendRows(f, "exposures", 9, b.Exposures, writeExposure) },
-		func() error { return appendRows(f, "segment_moves", 8, b.Moves, writeMove) },
+		func() error { return appendRows(f, "moves", 7, steps(b.Moves), writeStep) },
 		func() error { return appendRows(f, "merges", 8, b.Merges, writeMerge) },
 	} {
 		if err := write(); err != nil {
@@ -137,14 +137,43 @@ func writeExposure(t *table, r *pipeline.ExposureRow) {
 	t.uint8(uint8(r.Fate))
 }
 
-func writeMove(t *table, r *pipeline.SegmentRow) {
+// steps cuts moves into those of one customer at one position each, which
+// stand together.
+func steps(moves []pipeline.SegmentRow) (out [][]pipeline.SegmentRow) {
+	for len(moves) > 0 {
+		n := 1
+		for n < len(moves) && sameStep(&moves[0], &moves[n]) {
+			n++
+		}
+		out = append(out, moves[:n:n])
+		moves = moves[n:]
+	}
+	return out
+}
+
+func sameStep(a, b *pipeline.SegmentRow) bool {
+	return a.Position == b.Position && a.Customer == b.Customer && a.ByTime == b.ByTime && a.Workspace == b.Workspace
+}
+
+func writeStep(t *table, moves *[]pipeline.SegmentRow) {
+	r := &(*moves)[0]
 	t.uint64(uint64(r.Position))
 	t.text(string(r.Workspace))
 	t.customer(r.Customer)
 	t.time(r.At)
-	t.text(r.Segment)
-	t.bool(r.Entered)
 	t.bool(r.ByTime)
+	t.scratch = t.scratch[:0]
+	for i, m := range *moves {
+		if i > 0 {
+			t.scratch = append(t.scratch, ',')
+		}
+		sign := byte('-')
+		if m.Entered {
+			sign = '+'
+		}
+		t.scratch = append(append(t.scratch, sign), m.Segment...)
+	}
+	t.text(unsafe.String(unsafe.SliceData(t.scratch), len(t.scratch)))
 }
 
 func writeMerge(t *table, r *pipeline.MergeRow) {

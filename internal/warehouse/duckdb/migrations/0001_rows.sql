@@ -70,16 +70,20 @@ CREATE TABLE store.exposures (
     fate        UTINYINT  NOT NULL
 );
 
-CREATE TABLE store.segment_moves (
+-- One row for all that one step of a customer changed: "+cart,-visitor".
+CREATE TABLE store.moves (
     position    UBIGINT   NOT NULL,
     workspace   VARCHAR   NOT NULL,
     customer    VARCHAR   NOT NULL USING COMPRESSION uncompressed,
     customer_id UBIGINT   NOT NULL,
     time        TIMESTAMP NOT NULL,
-    segment     VARCHAR   NOT NULL,
-    entered     BOOLEAN   NOT NULL,
-    by_time     BOOLEAN   NOT NULL
+    by_time     BOOLEAN   NOT NULL,
+    segments    VARCHAR   NOT NULL
 );
+
+CREATE VIEW store.segment_moves AS
+SELECT position, workspace, customer, customer_id, time, by_time, move[2:] AS segment, move[1] = '+' AS entered
+FROM (SELECT * EXCLUDE segments, unnest(string_split(segments, ',')) AS move FROM store.moves);
 
 CREATE TABLE store.merges (
     position  UBIGINT   NOT NULL,
