@@ -87,7 +87,7 @@ bench: ## run the benchmarks BENCH of PKG, COUNT times, as benchstat reads them
 
 .PHONY: chaos
 chaos: sdk ## kill the program under load at seeded moments, ROUNDS times each, and check that nothing is lost
-	timeout --kill-after=30s 60m env KIKUBARI_CHAOS_ROUNDS=$(ROUNDS) go test -tags chaos -run '^TestChaos|^TestKilled' -count 1 -timeout 55m -v . ./internal/journal
+	timeout --kill-after=30s 60m env CHAOS_ROUNDS=$(ROUNDS) go test -tags chaos -run '^TestChaos|^TestKilled' -count 1 -timeout 55m -v . ./internal/journal
 
 .PHONY: clean
 clean: ## remove what was built; data stays

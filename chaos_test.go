@@ -49,12 +49,12 @@ var moments = []struct {
 // a replay makes, and the state is, byte for byte, the one computed from the
 // journal alone, on one core and on two.
 //
-// KIKUBARI_CHAOS_ROUNDS is how often each moment comes; the seed is printed and
-// can be given as KIKUBARI_CHAOS_SEED.
+// CHAOS_ROUNDS is how often each moment comes; the seed is printed and
+// can be given as CHAOS_SEED.
 func TestChaos(t *testing.T) {
-	rounds, _ := strconv.Atoi(os.Getenv("KIKUBARI_CHAOS_ROUNDS"))
+	rounds, _ := strconv.Atoi(os.Getenv("CHAOS_ROUNDS"))
 	rounds = max(rounds, 1)
-	seed, _ := strconv.ParseUint(os.Getenv("KIKUBARI_CHAOS_SEED"), 10, 64)
+	seed, _ := strconv.ParseUint(os.Getenv("CHAOS_SEED"), 10, 64)
 	if seed == 0 {
 		seed = uint64(time.Now().UnixNano())
 	}
