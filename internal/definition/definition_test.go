@@ -295,6 +295,7 @@ func FuzzParse(f *testing.F) {
 		if err != nil || !bytes.Equal(b, second) {
 			t.Fatalf("%q: another canonical form: %v", text, err)
 		}
+		roundTrip(t, docs)
 	})
 }
 
