@@ -122,6 +122,7 @@ func plain(v cx.Value) any {
 		return v.Instant().String()
 	case cx.List, cx.Map:
 		return json.RawMessage(v.Str())
+	default:
+		return nil
 	}
-	return nil
 }

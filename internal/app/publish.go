@@ -128,6 +128,7 @@ func countsOf(set *definition.Set) (c api.Counts) {
 			c.Actions++
 		case definition.Policy:
 			c.Policies++
+		case definition.Workspace: // the settings of all of these
 		}
 	}
 	return c

@@ -103,8 +103,9 @@ func NameOf(t EventType, track string) EventName {
 		return Grouped
 	case Alias:
 		return Aliased
+	default:
+		return EventName(track)
 	}
-	return EventName(track)
 }
 
 // EventFlags are facts about an event that collect found out.

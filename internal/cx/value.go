@@ -115,8 +115,9 @@ func (v Value) String() string {
 		return v.str
 	case Unknown:
 		return "unknown"
+	default:
+		return "missing"
 	}
-	return "missing"
 }
 
 // Field is one member of a JSON object: its name, unescaped, and its raw value.

@@ -108,8 +108,9 @@ func (w *worker) fieldsOf(ev *cx.Event) cx.Fields {
 	switch ev.Name {
 	case cx.MessageShown, cx.MessageClicked, cx.MessageDismissed:
 		return w.folder.Fields()
+	default:
+		return nil
 	}
-	return nil
 }
 
 // see lets rules see the customer and, unless it is nil, the event.

@@ -153,8 +153,9 @@ func appendValue(dst []byte, v cx.Value) []byte {
 	case cx.Text, cx.List, cx.Map:
 		dst = binary.AppendUvarint(dst, uint64(len(v.Str())))
 		return append(dst, v.Str()...)
+	default: // the kind says it all
+		return dst
 	}
-	return dst
 }
 
 func (r *reader) value() cx.Value {
@@ -183,8 +184,9 @@ func (r *reader) value() cx.Value {
 		return cx.RawMap(r.str())
 	case cx.Unknown:
 		return cx.UnknownValue()
+	default:
+		return cx.Value{}
 	}
-	return cx.Value{}
 }
 
 func (r *reader) byte() byte {

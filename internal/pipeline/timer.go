@@ -81,6 +81,7 @@ func (w *worker) fire(r *resident, at cx.Position, now cx.Instant) {
 			decide.Release(c, cx.DecisionID(t.Ref), now)
 		case cx.TimerSegments:
 			w.passTime(c, at)
+		case cx.TimerSession: // nothing sets one
 		}
 	}
 	c.Timers = tight(c.Timers)

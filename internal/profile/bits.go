@@ -98,10 +98,10 @@ func amount(b []byte, i int) (cx.Sum, int) {
 	return cx.Sum{Hi: v >> 63, Lo: uint64(v)}, i
 }
 
-// micros reads an amount that is known to fit.
-func micros(b []byte, i int) (cx.Micros, int) {
-	s, i := amount(b, i)
-	return cx.Micros(s.Lo), i
+// micros reads the amount at the start of b, which is known to fit.
+func micros(b []byte) cx.Micros {
+	s, _ := amount(b, 0)
+	return cx.Micros(s.Lo)
 }
 
 func appendMicros(dst []byte, m cx.Micros) []byte {

@@ -51,8 +51,9 @@ func (s *span) key(kind cx.WindowKind) int64 {
 		return s.week
 	case cx.CalendarMonth:
 		return s.month
+	default:
+		return s.day
 	}
-	return s.day
 }
 
 // move makes s the span of zone that holds t; it costs little when it is that

@@ -34,9 +34,10 @@ func (s *statistic) appendCell(dst []byte, values []sample, at stamp) []byte {
 		return s.appendNumbers(dst, values)
 	case cx.LastTime:
 		return appendVarint(dst, int64(at.at))
-	}
-	if len(values) == 0 {
-		return dst
+	default:
+		if len(values) == 0 {
+			return dst
+		}
 	}
 	switch s.agg {
 	case cx.First:
@@ -49,8 +50,9 @@ func (s *statistic) appendCell(dst []byte, values []sample, at stamp) []byte {
 		return appendTop(dst, values, s.topCap())
 	case cx.RecentN:
 		return appendRecent(dst, values, at, s.n)
+	default:
+		return dst
 	}
-	return dst
 }
 
 // numbers is what the numeric aggregates are made of.
@@ -88,8 +90,9 @@ func (s *statistic) appendNumbers(dst []byte, values []sample) []byte {
 		return appendMicros(dst, a.max)
 	case cx.Avg:
 		return appendUvarint(appendAmount(dst, a.sum), a.n)
+	default:
+		return appendAmount(dst, a.sum)
 	}
-	return appendAmount(dst, a.sum)
 }
 
 // skipCell returns the offset behind the cell at b[i:].
@@ -138,11 +141,12 @@ func (s *statistic) mergeCells(dst, a, b []byte) []byte {
 		return mergeTop(dst, a, b, s.topCap())
 	case cx.RecentN:
 		return mergeRecent(dst, a, b, s.n)
+	default:
+		if s.prefers(b, a) {
+			a = b
+		}
+		return append(dst, a...)
 	}
-	if s.prefers(b, a) {
-		a = b
-	}
-	return append(dst, a...)
 }
 
 // prefers reports whether cell a, of an aggregate that keeps one of two, is
@@ -150,20 +154,20 @@ func (s *statistic) mergeCells(dst, a, b []byte) []byte {
 func (s *statistic) prefers(a, b []byte) bool {
 	switch s.agg {
 	case cx.Min, cx.Max:
-		x, _ := micros(a, 0)
-		y, _ := micros(b, 0)
+		x, y := micros(a), micros(b)
 		return s.agg == cx.Min && x < y || s.agg == cx.Max && x > y
 	case cx.LastTime:
 		x, _ := varint(a, 0)
 		y, _ := varint(b, 0)
 		return x > y
+	default:
+		x, _ := readStamp(a, 0)
+		y, _ := readStamp(b, 0)
+		if s.agg == cx.First {
+			return y.after(x)
+		}
+		return x.after(y)
 	}
-	x, _ := readStamp(a, 0)
-	y, _ := readStamp(b, 0)
-	if s.agg == cx.First {
-		return y.after(x)
-	}
-	return x.after(y)
 }
 
 // value reads the cell; lists are written to *scratch and alias it, texts alias
@@ -201,8 +205,9 @@ func (s *statistic) nothing() cx.Value {
 	switch s.agg {
 	case cx.Count, cx.SumOf, cx.Distinct:
 		return cx.NumberValue(0)
+	default:
+		return cx.Value{}
 	}
-	return cx.Value{}
 }
 
 func listValue(scratch *[]byte, write func([]byte) []byte) cx.Value {

@@ -138,6 +138,7 @@ func (s *sample) appendScalar(dst []byte) []byte {
 		return appendBool(dst, v.IsTrue())
 	case cx.Number:
 		return appendNumber(dst, v.Float())
+	default:
+		return dst
 	}
-	return dst
 }

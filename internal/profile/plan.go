@@ -123,6 +123,7 @@ func (p *Plan) add(s SlotSpec) {
 		if st.code == "" {
 			st.code = p.settings.Currency
 		}
+	default: // the others are no amounts
 	}
 	switch st.window {
 	case cx.Sliding:
@@ -130,6 +131,7 @@ func (p *Plan) add(s SlotSpec) {
 		st.width = max(st.length/Buckets, 1)
 	case cx.Session, cx.PreviousSession:
 		p.sessions = append(p.sessions, k)
+	default: // the others have a key from the calendar, or one key
 	}
 	p.stats = append(p.stats, st)
 }

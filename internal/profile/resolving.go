@@ -50,8 +50,9 @@ func (s *resolving) mayTake(lead, n *name, id cx.CustomerID) bool {
 		return who.verified() && s.serverAlias(n) || !who.verified() && (!who.claimed() || s.onlyDevice(n, id))
 	case cx.ClaimedUserID:
 		return !who.verified() && !who.claimed()
+	default:
+		return true
 	}
-	return true
 }
 
 // onlyDevice reports whether the claimed customer id claims to be the very user

@@ -91,8 +91,9 @@ func appendScalarJSON(dst, b []byte) []byte {
 		return appendQuoted(dst, v.Str())
 	case cx.Number:
 		return strconv.AppendFloat(dst, v.Float(), 'f', -1, 64)
+	default:
+		return strconv.AppendBool(dst, v.IsTrue())
 	}
-	return strconv.AppendBool(dst, v.IsTrue())
 }
 
 // appendQuoted appends s as a JSON string; bytes that are not UTF-8 become

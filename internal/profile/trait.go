@@ -45,6 +45,7 @@ func (f *Folder) foldTraits(c *cx.Customer, e *occurrence) {
 		if len(e.Properties) > 0 {
 			f.tell(c, word, "group", e.Properties)
 		}
+	default: // other events tell no traits
 	}
 }
 

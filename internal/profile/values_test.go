@@ -57,17 +57,19 @@ func oracle(a cx.Aggregate, n int, all []remembered, events []cx.Instant, from, 
 		return fmt.Sprint(len(set))
 	case cx.SumOf, cx.Min, cx.Max, cx.Avg:
 		return oracleNumber(a, kept)
-	}
-	if len(kept) == 0 {
-		return "missing"
+	default:
+		if len(kept) == 0 {
+			return "missing"
+		}
 	}
 	switch a {
 	case cx.First:
 		return kept[0].raw
 	case cx.Last:
 		return kept[len(kept)-1].raw
+	default:
+		return oracleList(a, n, kept)
 	}
-	return oracleList(a, n, kept)
 }
 
 func oracleNumber(a cx.Aggregate, kept []remembered) string {

@@ -126,9 +126,10 @@ func (v *view) cell(s *statistic, at *place) []byte {
 		return v.sum(s, at)
 	case cx.Session, cx.PreviousSession:
 		return s.cellAt(v.payload(at), v.visits.read(s.window))
+	default:
+		v.today.move(v.p.settings.Zone, v.now)
+		return s.cellAt(v.payload(at), v.today.key(s.window))
 	}
-	v.today.move(v.p.settings.Zone, v.now)
-	return s.cellAt(v.payload(at), v.today.key(s.window))
 }
 
 // cellAt returns the cell under key, perhaps with what follows it, nil when there
@@ -172,9 +173,9 @@ func (v *view) total(s *statistic, at *place) cx.Value {
 	var sum cx.Sum
 	var n, less uint64
 	payload := v.payload(at)
-	floor, oldest, any := floorDiv(v.now-s.length, s.width), int64(0), false
+	floor, oldest, some := floorDiv(v.now-s.length, s.width), int64(0), false
 	for key, i := varint(payload, 0); key >= floor; key -= int64(less) {
-		oldest, any = key, true
+		oldest, some = key, true
 		if s.agg == cx.Count {
 			var one uint64
 			one, i = uvarint(payload, i)
@@ -189,7 +190,7 @@ func (v *view) total(s *statistic, at *place) cx.Value {
 		}
 		less, i = uvarint(payload, i)
 	}
-	v.age(s, at, oldest, any)
+	v.age(s, at, oldest, some)
 	if s.agg == cx.Count {
 		return cx.NumberValue(float64(n))
 	}
@@ -198,9 +199,9 @@ func (v *view) total(s *statistic, at *place) cx.Value {
 
 // age notes when the oldest bucket of a sliding window stops counting, if there
 // is any.
-func (v *view) age(s *statistic, at *place, oldest int64, any bool) {
+func (v *view) age(s *statistic, at *place, oldest int64, some bool) {
 	at.aged, at.expiry = v.turn, 0
-	if any {
+	if some {
 		at.expiry = cx.Instant(oldest+1)*s.width + s.length
 	}
 }
@@ -263,19 +264,20 @@ func (v *view) nextChange(s *statistic, at *place) (cx.Instant, bool) {
 			v.findOldest(s, at)
 		}
 		return at.expiry, at.expiry != 0
+	default:
+		v.today.move(v.p.settings.Zone, v.now)
+		if s.cellAt(v.payload(at), v.today.key(s.window)) == nil {
+			return 0, false
+		}
+		return v.today.periodEnd(s.window), true
 	}
-	v.today.move(v.p.settings.Zone, v.now)
-	if s.cellAt(v.payload(at), v.today.key(s.window)) == nil {
-		return 0, false
-	}
-	return v.today.periodEnd(s.window), true
 }
 
 // findOldest ages a sliding window that was not read.
 func (v *view) findOldest(s *statistic, at *place) {
-	floor, oldest, any := floorDiv(v.now-s.length, s.width), int64(0), false
+	floor, oldest, some := floorDiv(v.now-s.length, s.width), int64(0), false
 	for c := s.read(v.payload(at)); c.ok && c.key >= floor; c.next() {
-		oldest, any = c.key, true
+		oldest, some = c.key, true
 	}
-	v.age(s, at, oldest, any)
+	v.age(s, at, oldest, some)
 }

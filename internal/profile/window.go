@@ -26,8 +26,9 @@ func (s *statistic) floor(now cx.Instant, day *span) int64 {
 		return floorDiv(now-s.length, s.width)
 	case cx.CalendarDay, cx.CalendarWeek, cx.CalendarMonth:
 		return day.key(s.window)
+	default:
+		return math.MinInt64
 	}
-	return math.MinInt64
 }
 
 // keep returns how many keys a payload may have.
@@ -37,8 +38,9 @@ func (s *statistic) keep() int {
 		return math.MaxInt
 	case cx.Session, cx.PreviousSession:
 		return 2
+	default:
+		return 1
 	}
-	return 1
 }
 
 // sessionKey is the key of the session that started at t.

@@ -235,6 +235,7 @@ func (n *node) key() (key string, ok bool) {
 	switch n.op {
 	case opPath, opHas, opCel, opMatches, opProperties, opContext, opTraits:
 		return "", false
+	default: // the others are their operation, slot, constant and arguments
 	}
 	key = "(" + strconv.Itoa(int(n.op)) + " " + strconv.Itoa(int(n.typ)) + " " + strconv.Itoa(n.slot)
 	if n.op == opConst {
