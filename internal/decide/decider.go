@@ -80,8 +80,8 @@ func (d *Decider) Decide(in *Input, out *Result) bool {
 		return false
 	}
 	d.attention.known = false
-	d.candidates, d.asked = append(out.Candidates[:0], in.Offer.silent...), out.asked[:0]
-	d.passed = d.passed[:0]
+	d.candidates, d.asked, d.passed = out.Candidates[:0], out.asked[:0], d.passed[:0]
+	d.candidates = append(d.candidates, in.Offer.silent...)
 	slices.Sort(d.struck)
 	for _, i := range d.struck {
 		if d.judge(in, i, &d.candidates[i]); d.candidates[i].Gate == cx.Passed {

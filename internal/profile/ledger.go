@@ -101,7 +101,7 @@ func (d *decoder) notice(ledger []cx.Attention) cx.Notice {
 		d.fail()
 		return cx.Notice{}
 	}
-	n := cx.Notice{}
+	var n cx.Notice
 	if first == 0 {
 		n = cx.NewNotice(alias(d.piece()), alias(d.piece()), cx.Channel(alias(d.piece())))
 	} else {

@@ -66,9 +66,9 @@ func writeRecent(dst []byte, list []recentValue, n int) []byte {
 	return dst
 }
 
-// readRecent appends the values of the cell at b[i:], which alias it.
-func readRecent(list []recentValue, b []byte, i int) ([]recentValue, int) {
-	n, i := uvarint(b, i)
+// readRecent appends the values of the cell at the start of b, which alias it.
+func readRecent(list []recentValue, b []byte) []recentValue {
+	n, i := uvarint(b, 0)
 	var s stamp
 	for k := range n {
 		if k == 0 {
@@ -84,7 +84,7 @@ func readRecent(list []recentValue, b []byte, i int) ([]recentValue, int) {
 		list = append(list, recentValue{s, b[i:next]})
 		i = next
 	}
-	return list, i
+	return list
 }
 
 func skipRecent(b []byte, i int) int {
@@ -99,16 +99,13 @@ func skipRecent(b []byte, i int) int {
 
 func mergeRecent(dst, a, b []byte, n int) []byte {
 	var room [2 * maxN]recentValue
-	list, _ := readRecent(room[:0], a, 0)
-	list, _ = readRecent(list, b, 0)
-	return writeRecent(dst, list, n)
+	return writeRecent(dst, readRecent(readRecent(room[:0], a), b), n)
 }
 
 func appendRecentJSON(dst, cell []byte) []byte {
 	var room [maxN]recentValue
-	list, _ := readRecent(room[:0], cell, 0)
 	dst = append(dst, '[')
-	for i, v := range list {
+	for i, v := range readRecent(room[:0], cell) {
 		if i > 0 {
 			dst = append(dst, ',')
 		}

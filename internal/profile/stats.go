@@ -55,7 +55,7 @@ func (f *Folder) foldStatistics(p *Plan, c *cx.Customer, e *occurrence) {
 	x := splicer{old: c.Stats, statsWriter: statsWriter{dst: f.stats[:0]}}
 	for _, k := range p.touched(e.Name) {
 		s := &p.stats[k]
-		key, floor, ok := f.keyOf(s, c, e)
+		key, floor, ok := f.keyOf(s, e)
 		if !ok || s.money && !f.inCurrency(s, p) {
 			continue
 		}
@@ -73,8 +73,8 @@ func (f *Folder) foldStatistics(p *Plan, c *cx.Customer, e *occurrence) {
 	if len(x.dst) == 0 {
 		return // nothing touched: every entry stays where it is
 	}
-	f.stats = append(x.dst, x.old[x.kept:]...)
-	c.Stats = replace(c.Stats, f.stats)
+	x.dst = append(x.dst, x.old[x.kept:]...)
+	f.stats, c.Stats = x.dst, replace(c.Stats, x.dst)
 }
 
 // splicer rewrites some entries of old and carries the others over.
@@ -116,7 +116,7 @@ func replace(dst, b []byte) []byte {
 
 // keyOf says under which key the event belongs in the statistic; ok is false
 // when it belongs under none that still matters.
-func (f *Folder) keyOf(s *statistic, c *cx.Customer, e *occurrence) (key, floor int64, ok bool) {
+func (f *Folder) keyOf(s *statistic, e *occurrence) (key, floor int64, ok bool) {
 	switch s.window {
 	case cx.AllTime:
 		return 0, 0, true
