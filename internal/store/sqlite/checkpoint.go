@@ -239,10 +239,10 @@ func (w *writer) head() (h head, err error) {
 // without limit under load.
 func (w *writer) boundLog() error {
 	info, err := os.Stat(w.log)
-	if err != nil || info.Size() < maxLog {
-		return nil // no log is a short log
+	if err == nil && info.Size() >= maxLog {
+		return w.exec("PRAGMA wal_checkpoint(RESTART)")
 	}
-	return w.exec("PRAGMA wal_checkpoint(RESTART)")
+	return nil // no log is a short log
 }
 
 // signed maps an unsigned number to the signed one of the same rank: 0 becomes

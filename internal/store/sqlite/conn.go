@@ -51,15 +51,20 @@ func source(path, mode string, cache int) (string, error) {
 	return u.String(), nil
 }
 
+// unbroken is the context of every statement of a conn. The driver runs one
+// whose context can be cancelled on another thread than its caller's; callers
+// look at theirs before and between statements.
+var unbroken = context.Background() //nolint:forbidigo // no caller's context fits
+
 // exec runs statements that take no arguments and give no rows.
 func (c *conn) exec(query string) error {
-	_, err := c.raw.ExecContext(context.Background(), query, nil)
+	_, err := c.raw.ExecContext(unbroken, query, nil)
 	return err
 }
 
 // prepare compiles query; the statement lives until close.
 func (c *conn) prepare(query string) (*stmt, error) {
-	s, err := c.raw.PrepareContext(context.Background(), query)
+	s, err := c.raw.PrepareContext(unbroken, query)
 	if err != nil {
 		return nil, fmt.Errorf("prepare %q: %w", query, err)
 	}
@@ -91,8 +96,7 @@ func (c *conn) close() error {
 	return errors.Join(append(errs, c.raw.Close())...)
 }
 
-// stmt is a prepared statement. Its calls run on the calling goroutine's
-// thread, which a context that can be cancelled would not allow.
+// stmt is a prepared statement. Its calls run on the calling goroutine's thread.
 type stmt struct {
 	raw  *sqlite3.SQLiteStmt
 	args []driver.NamedValue
@@ -102,7 +106,7 @@ type stmt struct {
 // exec runs the statement with values for its parameters.
 func (s *stmt) exec(values ...driver.Value) error {
 	s.bind(values)
-	_, err := s.raw.ExecContext(context.Background(), s.args)
+	_, err := s.raw.ExecContext(unbroken, s.args)
 	return err
 }
 
@@ -121,10 +125,10 @@ func (s *stmt) row(found func([]driver.Value) error, values ...driver.Value) err
 		}
 		return errEnough
 	}, values...)
-	switch err {
-	case nil:
+	switch {
+	case err == nil:
 		return io.EOF
-	case errEnough:
+	case errors.Is(err, errEnough):
 		return nil
 	}
 	return err
@@ -139,7 +143,7 @@ func (s *stmt) bind(values []driver.Value) {
 }
 
 func (s *stmt) rows(found func([]driver.Value) error) (err error) {
-	rows, err := s.raw.QueryContext(context.Background(), s.args)
+	rows, err := s.raw.QueryContext(unbroken, s.args)
 	if err != nil {
 		return err
 	}
@@ -152,7 +156,7 @@ func (s *stmt) rows(found func([]driver.Value) error) (err error) {
 		s.dest = make([]driver.Value, len(rows.Columns()))
 	}
 	for {
-		if err := rows.Next(s.dest); err == io.EOF {
+		if err := rows.Next(s.dest); errors.Is(err, io.EOF) {
 			return nil
 		} else if err != nil {
 			return err

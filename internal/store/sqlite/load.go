@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -123,7 +124,7 @@ func (s *State) SeenAt(ctx context.Context, id cx.CustomerID, message uint64) (a
 			at, ok = uint32(v[0].(int64)), true
 			return nil
 		}, signed(uint64(id)), signed(message))
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		return err

@@ -48,7 +48,7 @@ func step(c *conn, script string, version int) error {
 	}
 	err := c.exec(script + fmt.Sprintf(";\nPRAGMA user_version = %d", version))
 	if err != nil {
-		c.exec("ROLLBACK")
+		_ = c.exec("ROLLBACK") // fails when the error has ended the transaction already
 		return err
 	}
 	return c.exec("COMMIT")

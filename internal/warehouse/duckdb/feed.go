@@ -61,7 +61,7 @@ func (w *Warehouse) Position(ctx context.Context) (p cx.Position, err error) {
 	}
 	w.appending.Lock()
 	defer w.appending.Unlock()
-	if err := w.ready(); err != nil {
+	if err := w.ready(ctx); err != nil {
 		return 0, err
 	}
 	err = w.file.feed.settle()
@@ -87,7 +87,7 @@ func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
 	if w.pace.begin(time.Now()) {
 		run = func(f func() error) error { return f() }
 	}
-	err := run(func() error { return w.append(b) })
+	err := run(func() error { return w.append(ctx, b) })
 	w.pace.end(time.Now())
 	if err != nil {
 		return fmt.Errorf("append to the warehouse: %w", err)
@@ -98,8 +98,8 @@ func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
 
 // append stores b, and tries again without questions beside it when that fails
 // for anything but what is in b.
-func (w *Warehouse) append(b *pipeline.Batch) error {
-	if err := w.ready(); err != nil {
+func (w *Warehouse) append(ctx context.Context, b *pipeline.Batch) error {
+	if err := w.ready(ctx); err != nil {
 		return err
 	}
 	err := w.file.feed.store(b)
@@ -108,7 +108,7 @@ func (w *Warehouse) append(b *pipeline.Batch) error {
 	}
 	defer w.asking.hold(errEvicted)()
 	if broken(err) {
-		if err := w.reopen(); err != nil {
+		if err := w.reopen(ctx); err != nil {
 			return err
 		}
 	}
@@ -120,11 +120,11 @@ func broken(err error) bool { return strings.Contains(err.Error(), "database has
 
 // ready opens the file again if the last attempt to do so failed. The caller
 // holds appending.
-func (w *Warehouse) ready() error {
+func (w *Warehouse) ready(ctx context.Context) error {
 	if w.file != nil {
 		return nil
 	}
-	return w.reopen()
+	return w.reopen(ctx)
 }
 
 func (f *feed) store(b *pipeline.Batch) error {
@@ -186,7 +186,7 @@ func (f *feed) commit(b *pipeline.Batch) error {
 		err = f.exec("COMMIT")
 	}
 	if err != nil {
-		f.exec("ROLLBACK") // fails when the error has ended the transaction already
+		_ = f.exec("ROLLBACK") // fails when the error has ended the transaction already
 	}
 	return err
 }

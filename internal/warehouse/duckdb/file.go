@@ -33,7 +33,7 @@ func openFile(ctx context.Context, o *Options) (_ *file, err error) {
 			err = fmt.Errorf("open the warehouse %s: %w", o.Path, errors.Join(err, f.close()))
 		}
 	}()
-	if f.connector, err = duck.NewConnector("?"+o.settings().Encode(), use(o)); err != nil {
+	if f.connector, err = duck.NewConnector("?"+o.settings().Encode(), use(context.WithoutCancel(ctx), o)); err != nil {
 		return nil, err
 	}
 	f.lookups = sql.OpenDB(shared{f.connector})
@@ -67,15 +67,16 @@ func openFile(ctx context.Context, o *Options) (_ *file, err error) {
 const rowGroup = 8 * 2048
 
 // use returns what is done on every new connection: the first attaches the file,
-// all of them take it for the one that names without a database mean.
-func use(o *Options) func(driver.ExecerContext) error {
+// all of them take it for the one that names without a database mean. ctx must
+// not end, for connections are made as long as the file is open.
+func use(ctx context.Context, o *Options) func(driver.ExecerContext) error {
 	statements := []string{
 		fmt.Sprintf("ATTACH '%s' AS kikubari (ROW_GROUP_SIZE %d)", strings.ReplaceAll(o.Path, "'", "''"), rowGroup),
 		"USE kikubari",
 	}
 	return func(conn driver.ExecerContext) error {
 		for _, s := range statements {
-			if _, err := conn.ExecContext(context.Background(), s, nil); err != nil { //nolint:forbidigo // the driver gives no other
+			if _, err := conn.ExecContext(ctx, s, nil); err != nil {
 				return err
 			}
 		}

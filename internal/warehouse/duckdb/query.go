@@ -55,7 +55,7 @@ func (w *Warehouse) answer(ctx context.Context, f *file, ws cx.Workspace, statem
 	if _, err := conn.ExecContext(ctx, "BEGIN TRANSACTION READ ONLY"); err != nil {
 		return nil, err
 	}
-	defer conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+	defer func() { _, _ = conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") }() // it has written nothing
 	rows, err := conn.QueryContext(ctx, allowed)
 	if err != nil {
 		return nil, err
@@ -121,9 +121,10 @@ func explain(ctx context.Context, err error) error {
 			return cx.E(cx.Limited, "", "the question needs more memory than it may use: narrow it down, or ask for fewer columns")
 		case duck.ErrorTypeInternal, duck.ErrorTypeFatal, duck.ErrorTypeIO:
 			return err
+		default: // the question is at fault
+			message, _, _ := strings.Cut(e.Msg, "\n\nLINE ")
+			return cx.E(cx.Invalid, "", message)
 		}
-		message, _, _ := strings.Cut(e.Msg, "\n\nLINE ")
-		return cx.E(cx.Invalid, "", message)
 	}
 	return err
 }

@@ -44,7 +44,7 @@ func (w *Warehouse) Story(ctx context.Context, ws cx.Workspace, id cx.CustomerID
 	if before == 0 {
 		before = math.MaxUint64
 	}
-	err = w.look(ctx, "read a story", ws, func(f *file, in string) error {
+	err = w.look("read a story", ws, func(f *file, in string) error {
 		who, err := f.family(ctx, in, id)
 		if err != nil {
 			return err
@@ -67,7 +67,7 @@ func (w *Warehouse) Story(ctx context.Context, ws cx.Workspace, id cx.CustomerID
 
 // Recent returns the newest events, newest first.
 func (w *Warehouse) Recent(ctx context.Context, ws cx.Workspace, limit int) (items []warehouse.Item, err error) {
-	err = w.look(ctx, "read the newest events", ws, func(f *file, in string) error {
+	err = w.look("read the newest events", ws, func(f *file, in string) error {
 		items, err = f.read(ctx, sources[len(sources)-1], in, limit, nil)
 		return err
 	})
@@ -77,7 +77,7 @@ func (w *Warehouse) Recent(ctx context.Context, ws cx.Workspace, limit int) (ite
 // Decision returns one decision as it was recorded. The id of one on an event
 // tells its position, by which the row is found without a search.
 func (w *Warehouse) Decision(ctx context.Context, ws cx.Workspace, id cx.DecisionID) (d *pipeline.DecisionRow, err error) {
-	err = w.look(ctx, "read a decision", ws, func(f *file, in string) error {
+	err = w.look("read a decision", ws, func(f *file, in string) error {
 		d, err = f.decision(ctx, fmt.Sprintf("%s AND position = %d", in, uint64(id.Position())), id)
 		if errors.Is(err, sql.ErrNoRows) {
 			d, err = f.decision(ctx, in, id) // a timer's
@@ -117,7 +117,7 @@ func (f *file) decision(ctx context.Context, where string, id cx.DecisionID) (*p
 // Event returns one event as it was stored.
 func (w *Warehouse) Event(ctx context.Context, ws cx.Workspace, at cx.Position) (e *cx.Event, err error) {
 	e = new(cx.Event)
-	err = w.look(ctx, "read an event", ws, func(f *file, in string) error {
+	err = w.look("read an event", ws, func(f *file, in string) error {
 		var anonymous, user, group, previous, locale, consent, properties, around sql.NullString
 		err := f.lookups.QueryRowContext(ctx, fmt.Sprintf(`
 			SELECT workspace, key, key_kind, type, flags, name, message_id, anonymous_id, user_id, group_id, previous_id, locale,
@@ -148,7 +148,7 @@ func raw(s sql.NullString) []byte {
 
 // look runs f on a thread of low priority with the condition that keeps the
 // workspace's rows.
-func (w *Warehouse) look(ctx context.Context, op string, ws cx.Workspace, f func(f *file, in string) error) error {
+func (w *Warehouse) look(op string, ws cx.Workspace, f func(f *file, in string) error) error {
 	var in string
 	switch ws {
 	case "":

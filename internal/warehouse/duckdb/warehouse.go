@@ -105,13 +105,13 @@ func (w *Warehouse) drop() error {
 
 // reopen closes the file and opens it again. After some errors, such as a
 // rollback that ran out of memory or a full disk, DuckDB refuses every further
-// call until then. The caller holds appending.
-func (w *Warehouse) reopen() error {
+// call until then. It cannot be interrupted. The caller holds appending.
+func (w *Warehouse) reopen(ctx context.Context) error {
 	defer w.asking.hold(errEvicted)()
 	if err := w.drop(); err != nil {
 		return err
 	}
-	f, err := openFile(context.Background(), &w.options)
+	f, err := openFile(context.WithoutCancel(ctx), &w.options)
 	if err != nil {
 		return err
 	}
