@@ -122,7 +122,7 @@ func NewFrontDoor(o FrontDoorOptions) *FrontDoor {
 func (f *FrontDoor) Before(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if call, known := collect.Lookup(r.URL.Path); known && r.Method == http.MethodPost {
-			f.receive(w, r, call)
+			f.receive(w, r, call) //nolint:contextcheck // the visit has r, and with it its context
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -133,7 +133,7 @@ func (f *FrontDoor) Before(next http.Handler) http.Handler {
 func (f *FrontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	call, known := collect.Lookup(strings.TrimSuffix(r.URL.Path, "/"))
 	if known && r.Method == http.MethodPost {
-		f.receive(w, r, call)
+		f.receive(w, r, call) //nolint:contextcheck // the visit has r, and with it its context
 		return
 	}
 	key, settings := settingsKey(r.URL.Path)

@@ -10,8 +10,8 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
-// noWriteKey is the refusal of a request whose key is missing or unknown.
-var noWriteKey = &Problem{code: http.StatusUnauthorized, What: ProblemBody{
+// errNoWriteKey is the refusal of a request whose key is missing or unknown.
+var errNoWriteKey = &Problem{code: http.StatusUnauthorized, What: ProblemBody{
 	Kind:    cx.Denied.String(),
 	Message: "the write key is missing or not known here: look it up in the workspace's settings",
 }}
@@ -68,7 +68,7 @@ func (v *visit) useKey(ring *access.Ring, text string) error {
 	}
 	key := ring.Key(text)
 	if key == nil {
-		return noWriteKey
+		return errNoWriteKey
 	}
 	v.take(key)
 	if !key.MayWrite() {

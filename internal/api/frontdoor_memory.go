@@ -60,7 +60,7 @@ func (p *patience) context() context.Context {
 		return d
 	}
 	slack := p.span / 20
-	ctx, cancel := context.WithTimeout(context.Background(), p.span+slack)
+	ctx, cancel := context.WithTimeout(context.Background(), p.span+slack) //nolint:forbidigo // shared by requests, it ends with none of them
 	context.AfterFunc(ctx, cancel)
 	d := &deadline{Context: ctx, until: now.Add(slack)}
 	p.shared.Store(d)

@@ -109,6 +109,8 @@ type Note struct {
 
 // Refusal is why a whole request was refused. It comes wrapped in a cx.Error
 // of kind Invalid.
+//
+//nolint:errname // the product's word: what is refused is kept and shown as that
 type Refusal struct {
 	Reason Reason
 	Detail string // where in the body, for a person; may be empty
