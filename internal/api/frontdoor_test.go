@@ -97,8 +97,8 @@ type doorstep struct {
 
 const doorTime = cx.Instant(1_795_334_400_000_000) // 2026-11-22T08:00:00Z
 
-func newDoorstep(t testing.TB, change func(o *FrontDoorOptions)) *doorstep {
-	t.Helper()
+func newDoorstep(tb testing.TB, change func(o *FrontDoorOptions)) *doorstep {
+	tb.Helper()
 	d := &doorstep{
 		tape: &tape{}, houses: &houses{}, counter: &counter{}, log: &bytes.Buffer{}, ledger: &ledger{},
 		server: access.NewKeyText(cx.ServerKey), admin: access.NewKeyText(cx.AdminKey),
@@ -106,7 +106,7 @@ func newDoorstep(t testing.TB, change func(o *FrontDoorOptions)) *doorstep {
 	add := func(w cx.Workspace, kind cx.KeyKind, text string) {
 		k, err := access.NewKey(w, kind, "", text, doorTime)
 		if err != nil {
-			t.Fatal(err)
+			tb.Fatal(err)
 		}
 		d.ledger.keys = append(d.ledger.keys, k)
 	}
@@ -116,13 +116,13 @@ func newDoorstep(t testing.TB, change func(o *FrontDoorOptions)) *doorstep {
 	add("shop", cx.ServerKey, d.server)
 	add("shop", cx.AdminKey, d.admin)
 	keys := &access.Keyring{}
-	if err := keys.Reload(t.Context(), d.ledger); err != nil {
-		t.Fatal(err)
+	if err := keys.Reload(tb.Context(), d.ledger); err != nil {
+		tb.Fatal(err)
 	}
 	o := FrontDoorOptions{
 		Journal: d.tape, Keys: keys, Sites: d.houses, Meter: d.counter,
 		Log: slog.New(slog.NewTextHandler(d.log, nil)),
-		Now: func() time.Time { return doorTime.Time() },
+		Now: doorTime.Time,
 	}
 	if change != nil {
 		change(&o)
@@ -286,7 +286,9 @@ func TestRefusedForGood(t *testing.T) {
 	many := func(n int) string { return `{"batch":[` + strings.Repeat(pageCall+",", n-1) + pageCall + `]}` }
 	var bomb bytes.Buffer
 	z := gzip.NewWriter(&bomb)
-	z.Write(bytes.Repeat([]byte(" "), 5<<20))
+	if _, err := z.Write(bytes.Repeat([]byte(" "), 5<<20)); err != nil {
+		t.Fatal(err)
+	}
 	z.Close()
 	for _, tt := range []struct {
 		name, path, body string

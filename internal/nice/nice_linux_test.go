@@ -53,10 +53,10 @@ func TestErrorsComeBack(t *testing.T) {
 	want := errors.New("no")
 	low := NewThread()
 	defer low.Close()
-	if err := low.Do(func() error { return want }); err != want {
+	if err := low.Do(func() error { return want }); !errors.Is(err, want) {
 		t.Errorf("Do returned %v", err)
 	}
-	if err := Run(func() error { return want }); err != want {
+	if err := Run(func() error { return want }); !errors.Is(err, want) {
 		t.Errorf("Run returned %v", err)
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 // shopSpecs are twenty statistics as a shop would keep them; a Product Added
 // event touches ten of them.
-func shopSpecs(t testing.TB) []SlotSpec {
+func shopSpecs(tb testing.TB) []SlotSpec {
+	tb.Helper()
 	var out []SlotSpec
 	for i, text := range []string{
 		`sum("Product Added", "price * quantity", "session")`,
@@ -36,7 +37,7 @@ func shopSpecs(t testing.TB) []SlotSpec {
 		`last_time("Order Completed", "all")`,
 		`sum("Product Removed", "price * quantity", "session")`,
 	} {
-		out = append(out, SlotSpec{Slot: i, Spec: parseSpec(t, text)})
+		out = append(out, SlotSpec{Slot: i, Spec: parseSpec(tb, text)})
 	}
 	return out
 }
@@ -71,8 +72,9 @@ func (s *shopper) next(name cx.EventName) *cx.Event {
 
 var mix = []cx.EventName{cx.PageViewed, "Product Viewed", "Product Viewed", "Product Added", cx.PageViewed, "Product Viewed", "Product Added", "Product Removed", "Product Added", cx.OrderCompleted}
 
-func benchPlan(t testing.TB) *Plan {
-	return NewPlan(Settings{Zone: mustZone(t, "Asia/Tokyo"), Currency: "JPY"}, shopSpecs(t))
+func benchPlan(tb testing.TB) *Plan {
+	tb.Helper()
+	return NewPlan(Settings{Zone: mustZone(tb, "Asia/Tokyo"), Currency: "JPY"}, shopSpecs(tb))
 }
 
 // BenchmarkApply folds an event that touches ten of twenty statistics into a

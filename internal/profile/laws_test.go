@@ -77,9 +77,10 @@ func keyFor(s *statistic, at cx.Instant, zone *time.Location) int64 {
 		return sessionKey(at - at%(6*cx.Hour)) // four pretended sessions a day
 	case cx.AllTime:
 		return 0
+	default:
+		day := spanAt(zone, at)
+		return day.key(s.window)
 	}
-	day := spanAt(zone, at)
-	return day.key(s.window)
 }
 
 // fold folds some happenings into an empty payload, as the Folder would have.
@@ -146,11 +147,11 @@ func abs(n int64) int64 {
 	return n
 }
 
-func mustZone(t testing.TB, name string) *time.Location {
-	t.Helper()
+func mustZone(tb testing.TB, name string) *time.Location {
+	tb.Helper()
 	zone, err := time.LoadLocation(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return zone
 }

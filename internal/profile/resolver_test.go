@@ -37,6 +37,7 @@ func (s said) event() *cx.Event {
 }
 
 func parseSaid(t *testing.T, text string) said {
+	t.Helper()
 	s := said{workspace: "demo", who: "browser"}
 	for word := range strings.FieldsSeq(text) {
 		typ, isType := cx.ParseEventType(word)
@@ -122,6 +123,7 @@ func TestResolver(t *testing.T) {
 }
 
 func parseJunk(t *testing.T, text string) said {
+	t.Helper()
 	var junk string
 	var words []string
 	for word := range strings.FieldsSeq(text) {

@@ -74,6 +74,7 @@ type teller struct {
 }
 
 func tellStory(t *testing.T, story string) string {
+	t.Helper()
 	s := teller{t: t, settings: Settings{Zone: time.UTC}, customer: cx.Customer{ID: 1, Workspace: "demo"}}
 	for line := range strings.Lines(story) {
 		switch word, rest, _ := strings.Cut(strings.TrimSpace(line), " "); word {
@@ -173,12 +174,12 @@ func (s *teller) clock(t cx.Instant) string {
 }
 
 // parseSpec reads what StatisticSpec.String writes.
-func parseSpec(t testing.TB, text string) cx.StatisticSpec {
-	t.Helper()
+func parseSpec(tb testing.TB, text string) cx.StatisticSpec {
+	tb.Helper()
 	name, rest, _ := strings.Cut(strings.TrimSuffix(text, ")"), "(")
 	var args []any
 	if err := json.Unmarshal([]byte("["+rest+"]"), &args); err != nil {
-		t.Fatalf("%s: %v", text, err)
+		tb.Fatalf("%s: %v", text, err)
 	}
 	var s cx.StatisticSpec
 	for _, a := range allAggregates {
@@ -188,11 +189,11 @@ func parseSpec(t testing.TB, text string) cx.StatisticSpec {
 	}
 	next := func() string {
 		if len(args) == 0 {
-			t.Fatalf("%s: too few arguments", text)
+			tb.Fatalf("%s: too few arguments", text)
 		}
 		v, ok := args[0].(string)
 		if !ok {
-			t.Fatalf("%s: %v is not text", text, args[0])
+			tb.Fatalf("%s: %v is not text", text, args[0])
 		}
 		args = args[1:]
 		return v
@@ -208,7 +209,7 @@ func parseSpec(t testing.TB, text string) cx.StatisticSpec {
 	}
 	window, ok := cx.ParseWindow(next())
 	if s.Window = window; !ok || s.Aggregate == 0 {
-		t.Fatalf("%s is no statistic", text)
+		tb.Fatalf("%s is no statistic", text)
 	}
 	if len(args) > 0 {
 		s.Currency = cx.Currency(next())

@@ -2,6 +2,7 @@ package rule
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -143,7 +144,7 @@ func TestNativeRulesDoNotAllocate(t *testing.T) {
 	s.Statistics = append(s.Statistics.(slots), cx.RawList(`["socks","shirts"]`))
 	s.Event.Properties = []byte(`{"l":[1,{"a":"x"}],"m":{"a":1},"t":"text"}`)
 	s.Fields = cx.ParseFields(nil, s.Event.Properties)
-	all := append(segments, actions...)
+	all := slices.Concat(segments, actions)
 	env := &Env{Slot: func(cx.StatisticSpec) int { return 20 }, Segments: map[string]int{"vip": 1}}
 	for _, text := range []string{
 		`"shirts" in top("Product Viewed", "category", 3, "30d")`, `event.properties.l[1].a == "x"`, `size(event.properties.l) + size(event.properties.t) > 2`,

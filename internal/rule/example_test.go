@@ -51,7 +51,7 @@ func ExampleProgram_Wake() {
 		fmt.Println(err)
 		return
 	}
-	var bought = 1_795_000_000 * cx.Second
+	bought := 1_795_000_000 * cx.Second
 	scope := &rule.Scope{Now: bought + cx.Hour, Statistics: lastTime(bought)}
 	wake := p.Wake(scope, func(int) (cx.Instant, bool) { return 0, false })
 	fmt.Println(p.Eval(scope), wake.Sub(bought))

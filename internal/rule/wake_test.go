@@ -11,20 +11,20 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
-func instant(t testing.TB, text string) cx.Instant {
-	t.Helper()
+func instant(tb testing.TB, text string) cx.Instant {
+	tb.Helper()
 	at, err := time.Parse(time.RFC3339Nano, text)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return cx.InstantOf(at)
 }
 
-func zone(t testing.TB, name string) *time.Location {
-	t.Helper()
+func zone(tb testing.TB, name string) *time.Location {
+	tb.Helper()
 	z, err := time.LoadLocation(name)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return z
 }

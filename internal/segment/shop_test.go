@@ -157,6 +157,7 @@ func (t *times) close(n int) {
 
 // report tells the medians: other processes share the cores.
 func (t *times) report(b *testing.B) {
+	b.Helper()
 	for i, name := range [...]string{"look-ns", "judge-ns", "wake-ns"} {
 		slices.Sort(t.batches[i])
 		b.ReportMetric(t.batches[i][len(t.batches[i])/2], name)

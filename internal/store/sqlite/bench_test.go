@@ -15,6 +15,7 @@ const blobSize = 724
 
 // filled returns a state file with n customers and their ids in order.
 func filled(b *testing.B, n int) (*State, *pipeline.Checkpoint) {
+	b.Helper()
 	s := openState(b, filepath.Join(b.TempDir(), "state.db"))
 	r, err := s.Recover(context.Background())
 	if err != nil {

@@ -27,6 +27,7 @@ func openControl(t *testing.T, path string) *Control {
 }
 
 func newControl(t *testing.T) *Control {
+	t.Helper()
 	return openControl(t, filepath.Join(t.TempDir(), "control.db"))
 }
 

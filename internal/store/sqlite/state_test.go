@@ -17,20 +17,21 @@ import (
 
 func TestState(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) func() pipeline.Store {
+		t.Helper()
 		path := filepath.Join(t.TempDir(), "state.db")
 		return func() pipeline.Store { return openState(t, path) }
 	})
 }
 
-func openState(t testing.TB, path string) *State {
-	t.Helper()
+func openState(tb testing.TB, path string) *State {
+	tb.Helper()
 	s, err := OpenState(context.Background(), StateOptions{Path: path})
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := s.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+			tb.Errorf("Close: %v", err)
 		}
 	})
 	return s

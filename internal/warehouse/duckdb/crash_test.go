@@ -109,8 +109,8 @@ func runUntilKilled(t *testing.T, path string, d time.Duration) (acked uint64) {
 		}
 		acked = n
 	}
-	if cmd.Wait(); killed.Err() == nil {
-		t.Fatalf("the child ended by itself: %s", &problems)
+	if err := cmd.Wait(); killed.Err() == nil {
+		t.Fatalf("the child ended by itself: %v: %s", err, &problems)
 	}
 	return acked
 }

@@ -3,7 +3,6 @@ package duckdb_test
 import (
 	"context"
 	"fmt"
-	"log"
 	"os"
 	"path/filepath"
 
@@ -16,12 +15,14 @@ func Example() {
 	ctx := context.Background()
 	dir, err := os.MkdirTemp("", "warehouse")
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer os.RemoveAll(dir)
 	w, err := duckdb.Open(ctx, duckdb.Options{Path: filepath.Join(dir, "warehouse.duckdb")})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	defer w.Close()
 
@@ -30,7 +31,8 @@ func Example() {
 		{Position: cx.At(1, 1), At: 1, Customer: 7, Event: &cx.Event{Workspace: "demo", Name: "Product Added", Properties: []byte(`{"price":1000}`)}},
 	}})
 	if err != nil {
-		log.Fatal(err)
+		fmt.Println(err)
+		return
 	}
 	answer, err := w.Query(ctx, "demo", "SELECT customer, sum(properties.price::INTEGER)::INTEGER AS total FROM events GROUP BY customer")
 	fmt.Println(answer.Columns, answer.Rows, err)

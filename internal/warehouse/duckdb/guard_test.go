@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -15,10 +16,10 @@ import (
 )
 
 // stocked opens a warehouse with one event in each of two workspaces.
-func stocked(t testing.TB, o Options) *Warehouse {
-	t.Helper()
-	o.Path = filepath.Join(t.TempDir(), "warehouse.duckdb")
-	w := open(t, o)
+func stocked(tb testing.TB, o Options) *Warehouse {
+	tb.Helper()
+	o.Path = filepath.Join(tb.TempDir(), "warehouse.duckdb")
+	w := open(tb, o)
 	b := &pipeline.Batch{Upto: cx.At(2, 0)}
 	for i, ws := range []cx.Workspace{"demo", "rival"} {
 		b.Events = append(b.Events, pipeline.EventRow{Position: cx.At(1, i), At: cx.Second, Event: &cx.Event{
@@ -26,7 +27,7 @@ func stocked(t testing.TB, o Options) *Warehouse {
 		}})
 	}
 	if err := w.Append(context.Background(), b); err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
 	return w
 }
@@ -260,7 +261,7 @@ func TestLimits(t *testing.T) {
 
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := w.Query(ctx, "demo", "select 1"); err != context.Canceled {
+	if _, err := w.Query(ctx, "demo", "select 1"); !errors.Is(err, context.Canceled) {
 		t.Errorf("a cancelled question: %v", err)
 	}
 }

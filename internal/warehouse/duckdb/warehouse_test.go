@@ -2,6 +2,7 @@ package duckdb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -20,24 +21,25 @@ import (
 
 func TestWarehouse(t *testing.T) {
 	warehousetest.Run(t, func(t *testing.T) func() warehousetest.Warehouse {
+		t.Helper()
 		path := filepath.Join(t.TempDir(), "warehouse.duckdb")
 		return func() warehousetest.Warehouse { return open(t, Options{Path: path}) }
 	})
 }
 
 // open opens a warehouse that is closed when the test ends.
-func open(t testing.TB, o Options) *Warehouse {
-	t.Helper()
+func open(tb testing.TB, o Options) *Warehouse {
+	tb.Helper()
 	if o.QueryTime == 0 {
 		o.QueryTime = 5 * time.Second
 	}
 	w, err := Open(context.Background(), o)
 	if err != nil {
-		t.Fatal(err)
+		tb.Fatal(err)
 	}
-	t.Cleanup(func() {
+	tb.Cleanup(func() {
 		if err := w.Close(); err != nil {
-			t.Errorf("Close: %v", err)
+			tb.Errorf("Close: %v", err)
 		}
 	})
 	return w
@@ -81,7 +83,7 @@ func TestAppendingGoesBeforeQuestions(t *testing.T) {
 	for range 2 {
 		asked.Go(func() {
 			for ctx.Err() == nil {
-				w.Query(ctx, "demo", "select list(range), list(range::varchar) from range(100000000) group by range % 1000")
+				_, _ = w.Query(ctx, "demo", "select list(range), list(range::varchar) from range(100000000) group by range % 1000")
 			}
 		})
 	}
@@ -129,10 +131,10 @@ func TestQuestionsAreInterrupted(t *testing.T) {
 		leave()
 	}()
 	release := q.hold(errEvicted)
-	if context.Cause(ctx) != errEvicted {
+	if !errors.Is(context.Cause(ctx), errEvicted) {
 		t.Errorf("interrupted for %v", context.Cause(ctx))
 	}
-	if _, _, err := q.enter(context.Background()); err != errEvicted {
+	if _, _, err := q.enter(context.Background()); !errors.Is(err, errEvicted) {
 		t.Errorf("a question while they are held up: %v", err)
 	}
 	release()
