@@ -65,6 +65,7 @@ type room struct {
 }
 
 func rooms(t *testing.T) map[string]room {
+	t.Helper()
 	out := map[string]room{}
 	for line := range strings.Lines(shape) {
 		left, right, ok := strings.Cut(line, ":")
@@ -119,6 +120,7 @@ func TestShape(t *testing.T) {
 }
 
 func checkFile(t *testing.T, file, pkg string, r room) {
+	t.Helper()
 	fset := token.NewFileSet()
 	f, err := parser.ParseFile(fset, file, nil, 0)
 	if err != nil {

@@ -247,7 +247,7 @@ func (s *Shard) Run(ctx context.Context) error {
 		untick()
 		clock.Wait()
 		if !s.opts.Passive {
-			s.lastWords()
+			s.lastWords(ctx)
 		}
 	}
 	untick()
@@ -273,12 +273,13 @@ func (s *Shard) Run(ctx context.Context) error {
 	return err
 }
 
-// lastWords saves what is not saved yet, for at most ten seconds.
-func (s *Shard) lastWords() {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second) //nolint:forbidigo // the caller's context has ended; this bounds the way out
+// lastWords saves what is not saved yet, for at most ten seconds, although ctx
+// has ended.
+func (s *Shard) lastWords(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 10*time.Second)
 	defer cancel()
 	if err := s.Flush(ctx); err != nil {
-		s.opts.Log.Warn("stopped without a last checkpoint; the journal will be replayed from the one before", slog.Any("error", err))
+		s.opts.Log.WarnContext(ctx, "stopped without a last checkpoint; the journal will be replayed from the one before", slog.Any("error", err))
 	}
 }
 
