@@ -176,9 +176,9 @@ func common(a, b []*value) (pairs [][2]int) {
 	x, y := keys(a), keys(b)
 	width := len(y) + 1
 	best := make([]int, (len(x)+1)*width) // best[i*width+j]: of x[i:] and y[j:]
-	for i := len(x) - 1; i >= 0; i-- {
-		for j := len(y) - 1; j >= 0; j-- {
-			if x[i] == y[j] {
+	for i, left := range slices.Backward(x) {
+		for j, right := range slices.Backward(y) {
+			if left == right {
 				best[i*width+j] = best[(i+1)*width+j+1] + 1
 			} else {
 				best[i*width+j] = max(best[(i+1)*width+j], best[i*width+j+1])
