@@ -103,8 +103,11 @@ type shop struct {
 
 	asked     []string // "workspace query" of each query
 	published []Publication
-	wrong     error // what Publish fails with
+	compared  []ToCompare
+	wrong     error // what Publish, Compare and Rollback fail with
 	condition Condition
+
+	rolledBack []Rollback
 }
 
 func (s *shop) Recent(_ context.Context, w cx.Workspace, n int) ([]CustomerSummary, error) {
@@ -161,6 +164,29 @@ func (s *shop) Publish(_ context.Context, p Publication) (Published, error) {
 }
 
 func (s *shop) Versions(context.Context, cx.Workspace, int) ([]Published, error) { return nil, nil }
+
+func (s *shop) Export(_ context.Context, w cx.Workspace, set uint64) (Exported, error) {
+	if w != "shop" || set > 3 {
+		return Exported{}, cx.E(cx.NotFound, "", "there is no such set")
+	}
+	return Exported{Workspace: string(w), Sequence: max(set, 1), Files: []File{{Name: "workspace.yaml", Text: "kind: workspace\n"}}}, nil
+}
+
+func (s *shop) Compare(_ context.Context, c ToCompare) (Comparison, error) {
+	if s.wrong != nil {
+		return Comparison{}, s.wrong
+	}
+	s.compared = append(s.compared, c)
+	return Comparison{Workspace: string(c.Workspace), From: c.From, To: c.To, Equal: c.From == c.To}, nil
+}
+
+func (s *shop) Rollback(_ context.Context, r Rollback) (Published, error) {
+	if s.wrong != nil {
+		return Published{}, s.wrong
+	}
+	s.rolledBack = append(s.rolledBack, r)
+	return Published{Workspace: string(r.Workspace), Sequence: 7, SameAs: r.Set, Who: string(r.Who), Why: r.Why}, nil
+}
 
 func (s *shop) Health() Condition { return s.condition }
 

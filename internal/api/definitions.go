@@ -13,7 +13,7 @@ type publishInput struct {
 	InWorkspace
 	RawBody []byte
 	Body    struct {
-		Files []File `json:"files" minItems:"1" maxItems:"500" doc:"The whole set: what is not in it is no longer in force"`
+		Files []File `json:"files" minItems:"1" maxItems:"10000" doc:"The whole set: what is not in it is no longer in force"`
 		Why   string `json:"why,omitempty" maxLength:"500"`
 
 		Strict bool `json:"strict,omitempty" doc:"Event fields that no event has had so far are faults, not warnings"`
@@ -43,22 +43,4 @@ func (a *API) publish(ctx context.Context, in *publishInput) (*changed[Published
 		note := access.Change{Workspace: w, Why: why, What: fmt.Sprintf("publish definitions %d", set.Sequence)}
 		return access.Update{Change: note}, set, err
 	})
-}
-
-type versionsInput struct {
-	InWorkspace
-	Limit int `query:"limit" default:"20" minimum:"1" maximum:"500"`
-}
-
-type versionsOutput struct {
-	Published []Published `json:"published"`
-}
-
-func (a *API) versions(ctx context.Context, in *versionsInput) (*answer[versionsOutput], error) {
-	w, err := a.workspace(ctx, in.Workspace)
-	if err != nil {
-		return nil, err
-	}
-	list, err := a.publisher.Versions(ctx, w, in.Limit)
-	return &answer[versionsOutput]{versionsOutput{Published: some(list)}}, err
 }

@@ -41,6 +41,17 @@ type Publisher interface {
 	Publish(ctx context.Context, p Publication) (Published, error)
 	// Versions returns up to limit published sets of workspace w, newest first.
 	Versions(ctx context.Context, w cx.Workspace, limit int) ([]Published, error)
+	// Export returns a set of workspace w as files, the one in force for 0; kind
+	// NotFound when w has none of that number.
+	Export(ctx context.Context, w cx.Workspace, set uint64) (Exported, error)
+	// Compare says what differs between two sets, or between a set and files,
+	// which it checks as Publish does.
+	Compare(ctx context.Context, c ToCompare) (Comparison, error)
+	// Rollback publishes an earlier set again, as a new one; the earlier one and
+	// all others stay as they are. Kind NotFound when there is none of that
+	// number, Conflict when it is in force, Invalid when this version of the
+	// program cannot build it.
+	Rollback(ctx context.Context, r Rollback) (Published, error)
 }
 
 // Publication is a set of definitions to be put in force.
@@ -51,6 +62,23 @@ type Publication struct {
 	Why       string
 	At        cx.Instant
 	Strict    bool // what would be a warning is a fault
+	DryRun    bool // only check: nothing is put in force
+}
+
+// ToCompare names two sets to compare. The number 0 is the set in force.
+type ToCompare struct {
+	Workspace cx.Workspace
+	From, To  uint64
+	Files     []File // instead of To
+	Strict    bool   // as in Publication
+}
+
+// Rollback is an earlier set to be published again.
+type Rollback struct {
+	Workspace cx.Workspace
+	Set       uint64
+	Who       cx.KeyID
+	Why       string
 	DryRun    bool // only check: nothing is put in force
 }
 

@@ -167,13 +167,48 @@ type File struct {
 // Published is one published set of definitions.
 type Published struct {
 	Workspace string   `json:"workspace"`
-	Sequence  uint64   `json:"sequence" doc:"Counts the sets of the workspace"`
+	Sequence  uint64   `json:"sequence" doc:"Number of the set; it only grows, over all workspaces"`
 	Position  string   `json:"position" doc:"Where in the journal it comes into force"`
 	At        Time     `json:"at"`
 	Who       string   `json:"who" doc:"Id of the key"`
 	Why       string   `json:"why,omitempty"`
+	SameAs    uint64   `json:"same_as,omitempty" doc:"Answer to a rollback: number of the earlier set"`
+	Summary   string   `json:"summary,omitempty" example:"+1 action, ~2 segments" doc:"In lists: what changed against the workspace's set before"`
 	Warnings  []string `json:"warnings,omitempty"`
 	Counts    Counts   `json:"counts"`
+}
+
+// Exported is one set as files that can be published again.
+type Exported struct {
+	Workspace string `json:"workspace"`
+	Sequence  uint64 `json:"sequence"`
+	Files     []File `json:"files" doc:"One document a file; comments are not kept"`
+}
+
+// Comparison says what differs between two sets.
+type Comparison struct {
+	Workspace string       `json:"workspace"`
+	From      uint64       `json:"from" doc:"Number of the set before; 0 when nothing is published"`
+	To        uint64       `json:"to,omitempty" doc:"Number of the set after; absent for files"`
+	Equal     bool         `json:"equal"`
+	Summary   string       `json:"summary" example:"+1 action, ~2 segments"`
+	Documents []Difference `json:"documents" doc:"By kind and name"`
+	Warnings  []string     `json:"warnings,omitempty" doc:"What is odd about the files but not wrong"`
+}
+
+// Difference is one document that is not the same in both sets.
+type Difference struct {
+	Kind   string        `json:"kind" enum:"workspace,segment,action,policy"`
+	Name   string        `json:"name"`
+	Change string        `json:"change" enum:"added,removed,changed"`
+	Fields []FieldChange `json:"fields,omitempty" doc:"Of a changed document"`
+}
+
+// FieldChange is one field that is not the same.
+type FieldChange struct {
+	Path string `json:"path" example:"copy.en.text" doc:"Items of lists are counted from 1: trigger[2].when"`
+	Old  Raw    `json:"old,omitempty" doc:"Absent when it was not set"`
+	New  Raw    `json:"new,omitempty" doc:"Absent when it is not set"`
 }
 
 // Counts says how much is in a set.

@@ -84,26 +84,29 @@ func (p publisher) Publish(ctx context.Context, in api.Publication) (api.Publish
 	if len(wrong) > 0 {
 		return api.Published{}, &cx.Error{Kind: cx.Invalid, Err: problems(wrong)}
 	}
+	out, wrong, err := p.put(ctx, in, docs)
+	if err == nil && len(wrong) > 0 {
+		err = &cx.Error{Kind: cx.Invalid, Err: problems(wrong)}
+	}
+	return out, err
+}
+
+// put publishes documents, or with DryRun only checks them. When there are
+// problems nothing is published.
+func (p publisher) put(ctx context.Context, in api.Publication, docs []definition.Document) (api.Published, []definition.Problem, error) {
 	review := pipeline.Review{Schema: p.schema.of(in.Workspace), Strict: in.Strict}
 	if in.DryRun {
 		set, wrong, err := p.shard.Check(in.Workspace, docs, review)
 		if err != nil || len(wrong) > 0 {
-			return api.Published{}, orProblems(err, wrong)
+			return api.Published{}, wrong, err
 		}
-		return published(pipeline.Publication{Workspace: in.Workspace}, set), nil
+		return published(pipeline.Publication{Workspace: in.Workspace}, set), nil, nil
 	}
 	done, set, wrong, err := p.shard.Publish(ctx, pipeline.Publication{Workspace: in.Workspace, Who: in.Who, Why: in.Why}, docs, review)
 	if err != nil || len(wrong) > 0 {
-		return api.Published{}, orProblems(err, wrong)
+		return api.Published{}, wrong, err
 	}
-	return published(done, set), nil
-}
-
-func orProblems(err error, wrong []definition.Problem) error {
-	if err != nil {
-		return err
-	}
-	return &cx.Error{Kind: cx.Invalid, Err: problems(wrong)}
+	return published(done, set), nil, nil
 }
 
 func published(p pipeline.Publication, set *definition.Set) api.Published {
@@ -132,25 +135,6 @@ func countsOf(set *definition.Set) (c api.Counts) {
 		}
 	}
 	return c
-}
-
-// Versions makes publisher an api.Publisher.
-func (p publisher) Versions(ctx context.Context, w cx.Workspace, limit int) ([]api.Published, error) {
-	list, err := p.control.Definitions(ctx, w, limit)
-	if err != nil {
-		return nil, err
-	}
-	out := make([]api.Published, len(list))
-	for i, v := range list {
-		out[i] = api.Published{
-			Workspace: string(v.Workspace), Sequence: v.Sequence, Position: v.Position.String(),
-			At: api.TimeOf(v.At), Who: string(v.Who), Why: v.Why,
-		}
-		if set, err := p.shard.Rebuild(v.Workspace, v.Blob, v.Sequence); err == nil {
-			out[i].Counts = countsOf(set)
-		}
-	}
-	return out, nil
 }
 
 // published is told of every set that takes effect: the front door obeys it,

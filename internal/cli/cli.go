@@ -33,6 +33,10 @@ type grammar struct {
 	Serve     serveCmd     `cmd:"" help:"Run the platform."`
 	Demo      demoCmd      `cmd:"" help:"Run the platform with the demo workspace and shop."`
 	Apply     applyCmd     `cmd:"" help:"Publish a directory of definitions as one set."`
+	Diff      diffCmd      `cmd:"" help:"Show what differs between two sets, or a set and files."`
+	Export    exportCmd    `cmd:"" help:"Write a published set as files."`
+	History   historyCmd   `cmd:"" help:"List the published sets and what each changed."`
+	Rollback  rollbackCmd  `cmd:"" help:"Publish an earlier set again, as a new one."`
 	Workspace workspaceCmd `cmd:"" help:"Create and list workspaces."`
 	Key       keyCmd       `cmd:"" help:"Create, list and revoke keys."`
 	SQL       sqlCmd       `cmd:"" name:"sql" help:"Ask the warehouse of a running server."`
