@@ -217,6 +217,21 @@ func TestDefinitionVersions(t *testing.T) {
 		}
 	}
 	conflicts(t, "a sequence number again", c.PutDefinitions(ctx, set("demo", 3)))
+	other := set("demo", 1)
+	other.Who, other.Why, other.Blob = "k_other", "to hide something", []byte("another set")
+	conflicts(t, "another set under a number that is taken", c.PutDefinitions(ctx, other))
+	for _, statement := range []string{"UPDATE definitions SET blob = x'00'", "DELETE FROM definitions WHERE sequence = 1"} {
+		if _, err := c.db.Exec(statement); err == nil || !strings.Contains(err.Error(), "only added to") {
+			t.Errorf("%s: %v", statement, err)
+		}
+	}
+	equal(t, "the first set", must(c.DefinitionsAt(ctx, "demo", 1))(t), set("demo", 1))
+	equal(t, "the first set of the other workspace", must(c.DefinitionsAt(ctx, "shop", 1))(t), set("shop", 1))
+	for _, n := range []uint64{0, 2, 1 << 63} {
+		if _, err := c.DefinitionsAt(ctx, "shop", n); cx.KindOf(err) != cx.NotFound {
+			t.Errorf("set %d of a workspace that has only the first: %v", n, err)
+		}
+	}
 	equal(t, "newest two", must(c.Definitions(ctx, "demo", 2))(t), []DefinitionSet{set("demo", 3), set("demo", 2)})
 	equal(t, "latest of each", must(c.LatestDefinitions(ctx))(t), []DefinitionSet{set("demo", 3), set("shop", 1)})
 }
