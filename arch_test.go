@@ -31,6 +31,7 @@ template            pure: cx
 decide              pure: cx rule segment learn template
 zone                pure:
 definition          pure: cx rule segment decide template zone | github.com/goccy/go-yaml
+mapping             pure: cx zone | github.com/goccy/go-yaml golang.org/x/text
 
 fault                   :
 nice                    :
@@ -48,7 +49,7 @@ console                 :
 static                  :
 bench                   : cx collect profile rule segment decide learn definition | golang.org/x/sync golang.org/x/sys
 app                     : *
-cli                     : * | github.com/alecthomas/kong
+cli                     : * | github.com/alecthomas/kong golang.org/x/sync
 `
 
 // impure are the packages of the standard library that a pure package may not

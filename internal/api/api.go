@@ -26,6 +26,7 @@ type Options struct {
 	Customers Customers
 	History   History
 	Publisher Publisher
+	Imports   Imports
 	Health    Health
 	Feed      *Feed // closed by its owner, before the server is shut down
 	Metrics   prometheus.Gatherer
@@ -45,6 +46,7 @@ type API struct {
 	customers Customers
 	history   History
 	publisher Publisher
+	imports   Imports
 	health    Health
 	feed      *Feed
 	log       *slog.Logger
@@ -62,7 +64,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{
 		keys: o.Keys, store: o.Store, customers: o.Customers, history: o.History,
-		publisher: o.Publisher, health: o.Health, feed: o.Feed, log: o.Log,
+		publisher: o.Publisher, imports: o.Imports, health: o.Health, feed: o.Feed, log: o.Log,
 		now: o.Now, heartbeat: o.Heartbeat, patience: o.Patience,
 		mux: http.NewServeMux(),
 	}

@@ -17,6 +17,7 @@ import (
 type need string
 
 const (
+	toSend    need = "send"   // a server or admin key
 	toRead    need = "read"   // a read or admin key
 	toChange  need = "admin"  // an admin key
 	toInstall need = "system" // the installation's own admin key
@@ -64,6 +65,10 @@ func (a *API) authenticate(c huma.Context, next func(huma.Context)) {
 // allows reports, with kind Denied, that k may not do what n asks for.
 func (n need) allows(k *access.Key) error {
 	switch {
+	case n == toSend && (k.Kind == cx.ServerKey || k.Kind == cx.AdminKey):
+		return nil
+	case n == toSend:
+		return cx.E(cx.Denied, "", "a "+k.Kind.String()+" key may not import; use a server key")
 	case k.Kind != cx.AdminKey && k.Kind != cx.ReadKey:
 		return cx.E(cx.Denied, "", "a "+k.Kind.String()+" key may send events only; use a read or an admin key")
 	case n == toRead:

@@ -21,6 +21,8 @@ func operationID(method, path string) string {
 // describe says it to a person.
 func (n need) describe() string {
 	switch n {
+	case toSend:
+		return "a server or an admin key"
 	case toRead:
 		return "a read or an admin key"
 	case toInstall:

@@ -25,6 +25,7 @@ func (a *API) routes() {
 	route(a, "POST /sql", toRead, "Run one read-only statement over events and decisions", a.sql)
 	route(a, "GET /status", toRead, "How the program is, and how far each stage is behind", a.status)
 	route(a, "GET /refused", toRead, "Input that was refused or altered, masked, newest first", a.refused)
+	route(a, "GET /imports/{job}", toSend, "How far the import of a file has come", a.imported)
 	route(a, "GET /definitions", toRead, "Published sets, newest first", a.versions)
 	route(a, "POST /definitions", toChange, "Publish a set: all of it, or nothing", a.publish, creates)
 	route(a, "GET /definitions/files", toRead, "A set as YAML files, which can be published again", a.export)

@@ -37,6 +37,7 @@ type grammar struct {
 	Export    exportCmd    `cmd:"" help:"Write a published set as files."`
 	History   historyCmd   `cmd:"" help:"List the published sets and what each changed."`
 	Rollback  rollbackCmd  `cmd:"" help:"Publish an earlier set again, as a new one."`
+	Import    importCmd    `cmd:"" help:"Bring in a company's history from a CSV or NDJSON file."`
 	Workspace workspaceCmd `cmd:"" help:"Create and list workspaces."`
 	Key       keyCmd       `cmd:"" help:"Create, list and revoke keys."`
 	SQL       sqlCmd       `cmd:"" name:"sql" help:"Ask the warehouse of a running server."`

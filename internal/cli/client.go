@@ -91,7 +91,9 @@ func (s *server) once(ctx context.Context, method, address, idempotencyKey strin
 	if out == nil {
 		return false, nil
 	}
-	if err := json.Unmarshal(b, out); err != nil {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber() // every digit of a sum
+	if err := d.Decode(out); err != nil {
 		return false, fmt.Errorf("the server's answer is not what this version expects: %w", err)
 	}
 	return false, nil

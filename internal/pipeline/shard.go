@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -83,13 +84,16 @@ type Shard struct {
 	now       cx.Instant
 	skip      cx.Position // warehouse rows up to here are stored already
 	askers    askers
+	imports   imports
 	batches   []*batch // one a worker, being filled
 	barriers  chan *report
 	sinceTick int
 	unfed     int  // events since rows were last handed to the warehouse
 	unsaved   bool // something changed since the last cut
-	cutNumber uint64
-	lastCut   time.Time
+
+	importsMoved bool // since the last tick
+	cutNumber    uint64
+	lastCut      time.Time
 
 	counts       sync.Map // cx.Workspace -> *Counts
 	names        atomic.Pointer[map[cx.Workspace]cx.Workspace]
@@ -188,6 +192,7 @@ func (s *Shard) recover(ctx context.Context) error {
 	if s.state, err = decodeShared(r.Shared); err != nil {
 		return err
 	}
+	s.imports = maps.Clone(s.state.imports)
 	s.published.Store(s.state)
 	for name, w := range s.state.workspaces {
 		s.resolver.Configure(name, w.settings)
@@ -336,6 +341,13 @@ func (s *Shard) record(r *journal.Record) error {
 func (s *Shard) sequence(at cx.Position, ev *cx.Event, waiter *Waiter, index int) {
 	ev.Workspace = s.intern(ev.Workspace)
 	s.sinceTick++
+	if job, line, ok := ev.ImportLine(); ok && !s.takeLine(ev.Workspace, job, line, at) {
+		s.countsOf(ev.Workspace).Duplicates.Add(1)
+		if waiter != nil {
+			waiter.Answer(index, Answer{Position: at})
+		}
+		return
+	}
 	found := s.resolver.Resolve(ev, at, s.now)
 	if found.Customer == 0 {
 		if waiter != nil {

@@ -20,6 +20,7 @@ type shared struct {
 	sequence   uint64 // of the last published set, over all workspaces
 	workspaces map[cx.Workspace]*workspace
 	rates      *learn.Table
+	imports    imports
 }
 
 // workspace is one workspace's published set, ready to be used.
@@ -60,7 +61,9 @@ func (w *workspace) segmentName(slot int) string {
 	return s.Name
 }
 
-const sharedCodec = 1
+// sharedCodec is the first byte of the encoding. It changes with the format;
+// decodeShared keeps reading the earlier ones: 1 had no imports.
+const sharedCodec = 2
 
 // encode writes the state for a checkpoint. Equal states have equal encodings.
 func (s *shared) encode() []byte {
@@ -79,7 +82,7 @@ func (s *shared) encode() []byte {
 		b = appendBytes(b, definition.AppendRegistry(nil, w.registry))
 		b = appendBytes(b, w.canonical)
 	}
-	return b
+	return s.imports.appendTo(b)
 }
 
 // decodeShared reads what encode wrote; nothing gives the state of the first
@@ -89,7 +92,7 @@ func decodeShared(b []byte) (*shared, error) {
 	if len(b) == 0 {
 		return s, nil
 	}
-	if b[0] != sharedCodec {
+	if b[0] == 0 || b[0] > sharedCodec {
 		return nil, fmt.Errorf("shared state: %w", cx.ErrCodec)
 	}
 	r := reader{b: b[1:]}
@@ -109,6 +112,9 @@ func decodeShared(b []byte) (*shared, error) {
 			return nil, fmt.Errorf("set %d of workspace %s: %w", sequence, name, err)
 		}
 		s.workspaces[name] = w
+	}
+	if b[0] >= 2 {
+		s.imports = readImports(&r)
 	}
 	if err := r.end(); err != nil {
 		return nil, fmt.Errorf("shared state: %w", err)

@@ -49,9 +49,13 @@ func (w *worker) countsOf(name cx.Workspace) *Counts {
 	if w.counted == name {
 		return w.counts
 	}
-	c, _ := w.shard.counts.LoadOrStore(name, new(Counts))
-	w.counted, w.counts = name, c.(*Counts)
+	w.counted, w.counts = name, w.shard.countsOf(name)
 	return w.counts
+}
+
+func (s *Shard) countsOf(name cx.Workspace) *Counts {
+	c, _ := s.counts.LoadOrStore(name, new(Counts))
+	return c.(*Counts)
 }
 
 const sampleEvery = 64

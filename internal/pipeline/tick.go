@@ -91,6 +91,7 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	reports := s.barrier(b)
 	fault.Point("tick.inside")
 	s.learn()
+	s.freezeImports()
 	if cut {
 		s.cut(b)
 	}

@@ -85,15 +85,20 @@ func Message(ev *cx.Event) uint64 { return cx.Hash(string(ev.Key), ev.MessageID)
 func (f *Folder) Apply(p *Plan, c *cx.Customer, ev *cx.Event, at cx.Position, now cx.Instant, spill Spill) Outcome {
 	f.begin(ev)
 	mark := cx.NewSeen(Message(ev), seconds(now))
-	if duplicate(c, mark, spill) {
+	_, _, imported := ev.ImportLine() // known by its number, not by a mark
+	if !imported && duplicate(c, mark, spill) {
 		return Outcome{Duplicate: true, Flooding: c.Flags&cx.Flooding != 0}
 	}
 	if c.CreatedAt == 0 {
 		c.CreatedAt = now
 		f.change.All = true
 	}
-	f.remember(c, mark)
-	countRate(c, mark.At)
+	if !imported {
+		f.remember(c, mark)
+	}
+	if !ev.Has(cx.Historical) {
+		countRate(c, mark.At)
+	}
 	if ev.Has(cx.Bot) {
 		c.Flags |= cx.Robot
 	}

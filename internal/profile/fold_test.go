@@ -158,6 +158,19 @@ func TestFlood(t *testing.T) {
 }
 
 // TestTraits: which word stands.
+// History comes as fast as it can be read, which is no flood.
+func TestHistoryIsNoFlood(t *testing.T) {
+	l := newLane(Settings{})
+	for second := range cx.Instant(30) {
+		for i := range 100 {
+			out := l.apply(cx.Event{Type: cx.Track, Name: "Order", Flags: cx.Historical, MessageID: fmt.Sprint(second, i)}, 1_700_000_000*cx.Second+second*cx.Second)
+			if out.Duplicate || out.Flooding || !out.Late {
+				t.Fatalf("in second %d: %+v", second, out)
+			}
+		}
+	}
+}
+
 func TestTraits(t *testing.T) {
 	big := `"` + strings.Repeat("x", MaxTraitSize) + `"`
 	type word struct {
