@@ -188,6 +188,8 @@ func (s *shop) Rollback(_ context.Context, r Rollback) (Published, error) {
 	return Published{Workspace: string(r.Workspace), Sequence: 7, SameAs: r.Set, Who: string(r.Who), Why: r.Why}, nil
 }
 
+func (s *shop) Imported(_ cx.Workspace, job string) Import { return Import{Job: job} }
+
 func (s *shop) Health() Condition { return s.condition }
 
 // faults is what a definition's errors look like to the API.

@@ -27,7 +27,7 @@ type bench struct {
 	shop  *shop
 	log   *bytes.Buffer
 
-	root, admin, read, other, browser string // texts of keys; other is an admin of workspace "other"
+	root, admin, read, other, browser, server string // texts of keys; other is an admin of workspace "other"
 }
 
 func newBench(t *testing.T) *bench {
@@ -42,7 +42,7 @@ func newBench(t *testing.T) *bench {
 	}
 	var keys access.Keyring
 	b.API = New(Options{
-		Keys: &keys, Store: b.store, Customers: b.shop, History: b.shop, Publisher: b.shop, Health: b.shop,
+		Keys: &keys, Store: b.store, Customers: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Health: b.shop,
 		Feed: &Feed{}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(b.log, nil)), Version: "1.2.3",
 		Now:       func() cx.Instant { return 1_000 * cx.Second },
 		Heartbeat: time.Hour, Patience: 50 * time.Millisecond,
@@ -58,6 +58,7 @@ func newBench(t *testing.T) *bench {
 	b.admin = b.key(t, "shop", cx.AdminKey)
 	b.read = b.key(t, "shop", cx.ReadKey)
 	b.browser = b.key(t, "shop", cx.BrowserKey)
+	b.server = b.key(t, "shop", cx.ServerKey)
 	b.other = b.key(t, "other", cx.AdminKey)
 	if err := keys.Reload(t.Context(), b.store); err != nil {
 		t.Fatal(err)
@@ -102,7 +103,7 @@ func (b *bench) ask(t *testing.T, key, method, path, body string, header ...stri
 
 func TestWhoMayDoWhat(t *testing.T) {
 	b := newBench(t)
-	keys := map[string]string{"none": "", "wrong": "ck_read_wrong", "browser": b.browser, "read": b.read, "admin": b.admin, "root": b.root}
+	keys := map[string]string{"none": "", "wrong": "ck_read_wrong", "browser": b.browser, "server": b.server, "read": b.read, "admin": b.admin, "root": b.root}
 	const (
 		query   = `{"query":"select 1"}`
 		publish = `{"files":[{"name":"a.yaml","text":"kind: segment"}]}`
@@ -112,6 +113,9 @@ func TestWhoMayDoWhat(t *testing.T) {
 		want               map[string]int
 	}{
 		{"GET", "/api/v1/status", "", map[string]int{"none": 401, "wrong": 401, "browser": 403, "read": 200, "admin": 200, "root": 200}},
+		{"GET", "/api/v1/imports/orders-1?workspace=shop", "", map[string]int{"none": 401, "browser": 403, "read": 403, "server": 200, "admin": 200, "root": 200}},
+		{"GET", "/api/v1/imports/Orders", "", map[string]int{"server": 400}},
+		{"GET", "/api/v1/imports/orders-1?workspace=other", "", map[string]int{"server": 403, "root": 200}},
 		{"GET", "/api/v1/customers?workspace=shop", "", map[string]int{"browser": 403, "read": 200, "admin": 200, "root": 200}},
 		{"GET", "/api/v1/customers", "", map[string]int{"read": 200, "admin": 200, "root": 400}},
 		{"GET", "/api/v1/customers?workspace=other", "", map[string]int{"read": 403, "admin": 403, "root": 200}},
@@ -334,7 +338,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 	}
 	want := []string{
 		"GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/{id}/story", "GET /decisions/{id}",
-		"GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
+		"GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
 		"POST /sql", "GET /status", "GET /workspaces", "POST /workspaces",
 	}
 	n := 0
