@@ -78,18 +78,19 @@ type Shard struct {
 	due     []atomic.Int64 // by worker: when its lanes want to wake, 0 for never
 
 	// Owned by the sequencer, the goroutine that follows the journal.
-	resolver  *profile.Resolver
-	state     *shared
-	position  cx.Position // of the last entry taken
-	now       cx.Instant
-	skip      cx.Position // warehouse rows up to here are stored already
-	askers    askers
-	imports   imports
-	batches   []*batch // one a worker, being filled
-	barriers  chan *report
-	sinceTick int
-	unfed     int  // events since rows were last handed to the warehouse
-	unsaved   bool // something changed since the last cut
+	resolver   *profile.Resolver
+	state      *shared
+	position   cx.Position // of the last entry taken
+	now        cx.Instant
+	skip       cx.Position // warehouse rows up to here are stored already
+	askers     askers
+	imports    imports
+	batches    []*batch // one a worker, being filled
+	barriers   chan *report
+	sinceTick  int
+	unfed      int  // events since rows were last handed to the warehouse …
+	unfedTicks int  // … and ticks
+	unsaved    bool // something changed since the last cut
 
 	importsMoved bool // since the last tick
 	cutNumber    uint64

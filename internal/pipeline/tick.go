@@ -107,16 +107,22 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	}
 }
 
-// maxRows is how many rows may wait for a busy warehouse before the machine waits
-// too.
-const maxRows = 150_000
+// How many events may wait for the warehouse, and for how many ticks. One large
+// batch costs it less than several small ones: while it is busy, and for a
+// moment when more are coming fast, they gather.
+const (
+	fewRows    = 2_500 // not worth to wait for more
+	enoughRows = 25_000
+	maxRows    = 150_000 // more than these wait for a busy warehouse only with the machine
+	feedWithin = 3       // ticks
+)
 
-// wantsRows reports whether the warehouse should be given rows at this tick: it
-// is idle, or enough have gathered. While it is busy rows gather, because one
-// large batch costs it less than several small ones.
+// wantsRows reports whether the warehouse should be given rows at this tick.
 func (s *Shard) wantsRows() bool {
 	s.unfed += s.sinceTick
-	return s.opts.Passive || s.feeding.Load() == 0 || s.unfed >= maxRows
+	s.unfedTicks++
+	worthwhile := s.unfed <= fewRows || s.unfed >= enoughRows || s.unfedTicks >= feedWithin
+	return s.opts.Passive || s.feeding.Load() == 0 && worthwhile || s.unfed >= maxRows
 }
 
 // handedRows are the rows of every worker up to a tick.
@@ -128,7 +134,7 @@ type handedRows struct {
 // handOver gives the gathered rows to the warehouse's writer and waits when it
 // is two batches behind.
 func (s *Shard) handOver(reports []*report, upto cx.Position) {
-	s.unfed = 0
+	s.unfed, s.unfedTicks = 0, 0
 	rows := handedRows{upto: upto}
 	for _, r := range reports {
 		rows.parts = append(rows.parts, r.rows)
