@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 
 	"github.com/kikubari/kikubari/internal/cx"
 )
@@ -170,8 +171,14 @@ func tableOfJSON(d *json.Decoder) *value {
 		v.members = append(v.members, member{name: fmt.Sprint(name), value: valueOfJSON(d)})
 	}
 	_, _ = d.Token() // the closing brace
-	if len(v.members) == 1 && v.members[0].name == "#" {
+	if len(v.members) == 1 && v.members[0].name == "#" && v.members[0].value.isSpelling() {
 		return &value{kind: number, text: v.members[0].value.text}
 	}
 	return v
+}
+
+// isSpelling reports whether v is a number as appendNumber spells it, and not a
+// field that somebody called #.
+func (v *value) isSpelling() bool {
+	return v.kind == words && v.text != "" && strings.ContainsRune("0123456789+-.", rune(v.text[0]))
 }

@@ -35,6 +35,14 @@ func roundTrip(tb rapid.TB, docs []definition.Document) []definition.File {
 	if diff := definition.Diff(docs, again); len(diff) > 0 {
 		tb.Fatalf("the canonical form is the same and the difference is %v", diff)
 	}
+	kept, err := definition.ParseCanonical(want)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	second, err := definition.Export(kept)
+	if err != nil || !cmp.Equal(files, second) {
+		tb.Fatalf("the export from the journal is another (%v): %s", err, cmp.Diff(files, second))
+	}
 	return files
 }
 
@@ -76,6 +84,18 @@ func TestExportOfTheDemoAndTheManual(t *testing.T) {
 		text, _, _ := strings.Cut(block, "```")
 		roundTrip(t, parsed(t, text))
 	}
+}
+
+// TestFieldsCalledLikeASpellingOfNumbers holds names and numbers that the
+// canonical form could take for each other.
+func TestFieldsCalledLikeASpellingOfNumbers(t *testing.T) {
+	roundTrip(t, parsed(t, workspaceYAML+`consent: {categories: {"#": marketing}}
+---
+kind: policy
+name: p
+levers: {issue: {"#": 5}, group: {"#": 1_0}}
+floor: {score: .5, propensity: +0.5}
+`))
 }
 
 // TestExportIsTidy holds one action with every kind of value, written by hand
