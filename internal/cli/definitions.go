@@ -194,7 +194,7 @@ func (c *diffCmd) Run(ctx context.Context, s Streams) error {
 
 // question is the body of the request: which sets or files are compared.
 func (c *diffCmd) question() (map[string]any, error) {
-	sets, in := append(c.Sets, c.Set...), map[string]any{}
+	sets, in := slices.Concat(c.Sets, c.Set), map[string]any{}
 	if slices.Contains(sets, 0) {
 		return nil, errors.New("sets are counted from 1; kikubari history lists them")
 	}
