@@ -23,29 +23,26 @@ func TestSetsOfAnotherVersion(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := make(chan error, 1)
-	go func() { served <- a.Serve(t.Context()) }()
-	t.Cleanup(func() { // the test's context has ended by now
-		if err := errors.Join(<-served, a.Close()); err != nil {
+	t.Cleanup(func() {
+		if err := a.Close(); err != nil {
 			t.Error(err)
 		}
 	})
 	const workspace = "kind: workspace\nname: shop\ntime_zone: UTC\ncurrency: JPY\n"
 	p := publisher{a}
-	files := func(text string) []DefinitionFile { return []DefinitionFile{{Name: "a.yaml", Text: text}} }
-	first, err := p.Publish(t.Context(), api.Publication{Workspace: "shop", Files: files(workspace), Why: "first"})
-	if err != nil {
-		t.Fatal(err)
+	canonical := func(text string) []byte {
+		docs, wrong := definition.Parse([]definition.File{{Name: "a.yaml", Text: []byte(text)}})
+		b, err := definition.Canonical(docs)
+		if err := errors.Join(err, definition.AsError(wrong)); err != nil {
+			t.Fatal(err)
+		}
+		return b
 	}
-	docs, wrong := definition.Parse(parseable(files(workspace + "---\nkind: segment\nname: odd\nwhen: no_such_thing > 1\n")))
-	if len(wrong) > 0 {
-		t.Fatal(wrong)
-	}
-	unbuildable, err := definition.Canonical(docs)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for n, blob := range map[uint64][]byte{80: unbuildable, 90: []byte("of the future")} {
+	for n, blob := range map[uint64][]byte{
+		1:  canonical(workspace),
+		80: canonical(workspace + "---\nkind: segment\nname: odd\nwhen: no_such_thing > 1\n"),
+		90: []byte("of the future"),
+	} {
 		if err := a.control.PutDefinitions(t.Context(), sqlite.DefinitionSet{Workspace: "shop", Sequence: n, Blob: blob}); err != nil {
 			t.Fatal(err)
 		}
@@ -61,8 +58,11 @@ func TestSetsOfAnotherVersion(t *testing.T) {
 			}
 		}
 	}
-	if set := a.shard.Set("shop"); set.Sequence != first.Sequence {
-		t.Errorf("set %d is in force, want %d", set.Sequence, first.Sequence)
+	if set := a.shard.Set("shop"); set != nil && set.Sequence != 0 {
+		t.Errorf("set %d is in force", set.Sequence)
+	}
+	if out, err := p.Rollback(t.Context(), api.Rollback{Workspace: "shop", Set: 1, DryRun: true}); err != nil || out.SameAs != 1 {
+		t.Errorf("set 1, which this version can build: %+v, %v", out, err)
 	}
 	list, err := p.Versions(t.Context(), "shop", 10)
 	if err != nil || len(list) != 3 {
