@@ -112,9 +112,9 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 // moment when more are coming fast, they gather.
 const (
 	fewRows    = 2_500 // not worth to wait for more
-	enoughRows = 40_000
+	enoughRows = 25_000
 	maxRows    = 150_000 // more than these wait for a busy warehouse only with the machine
-	feedWithin = 4       // ticks
+	feedWithin = 3       // ticks
 )
 
 // wantsRows reports whether the warehouse should be given rows at this tick.

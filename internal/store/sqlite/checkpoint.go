@@ -6,18 +6,21 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/fault"
+	"github.com/kikubari/kikubari/internal/nice"
 	"github.com/kikubari/kikubari/internal/pipeline"
 )
 
 // writer is the connection that writes checkpoints.
 type writer struct {
 	*conn
-	log string // path of the write-ahead log
+	log string       // path of the write-ahead log
+	low *nice.Thread // where commits run
 
 	begin, commit, rollback       *stmt
 	takeEpoch, readHead, moveHead *stmt
@@ -82,15 +85,13 @@ func (s *State) Recover(ctx context.Context) (r pipeline.Recovery, err error) {
 	if err := ctx.Err(); err != nil {
 		return r, err
 	}
-	err = s.low.Do(func() error {
-		return s.writer.inTransaction(func(w *writer) error {
-			if err := w.takeEpoch.exec(); err != nil {
-				return err
-			}
-			h, err := w.head()
-			r = pipeline.Recovery{Epoch: h.epoch, Position: h.position, Time: h.time, Shared: h.shared}
+	err = s.writer.inTransaction(func(w *writer) error {
+		if err := w.takeEpoch.exec(); err != nil {
 			return err
-		})
+		}
+		h, err := w.head()
+		r = pipeline.Recovery{Epoch: h.epoch, Position: h.position, Time: h.time, Shared: h.shared}
+		return err
 	})
 	if err != nil {
 		return pipeline.Recovery{}, fmt.Errorf("recover state: %w", err)
@@ -105,12 +106,10 @@ func (s *State) Checkpoint(ctx context.Context, c *pipeline.Checkpoint) error {
 		return err
 	}
 	fault.Point("checkpoint.before")
-	err := s.low.Do(func() error {
-		if err := s.writer.boundLog(); err != nil {
-			return err
-		}
-		return s.writer.inTransaction(func(w *writer) error { return w.checkpoint(c) })
-	})
+	err := s.writer.boundLog()
+	if err == nil {
+		err = s.writer.inTransaction(func(w *writer) error { return w.checkpoint(c) })
+	}
 	if err != nil {
 		return fmt.Errorf("commit checkpoint: %w", err)
 	}
@@ -127,7 +126,7 @@ func (w *writer) inTransaction(f func(w *writer) error) error {
 	}
 	err := f(w)
 	if err == nil {
-		err = w.commit.exec()
+		err = w.low.Do(func() error { return w.commit.exec() })
 	}
 	if err != nil && !w.raw.AutoCommit() {
 		return errors.Join(err, w.rollback.exec())
@@ -163,6 +162,7 @@ func (w *writer) writeCustomers(c *pipeline.Checkpoint) error {
 		if err := w.putCustomer.exec(signed(uint64(r.ID)), int64(r.Due), string(r.Workspace), blob(r.Blob)); err != nil {
 			return fmt.Errorf("customer %v: %w", r.ID, err)
 		}
+		makeWay(i)
 	}
 	for _, id := range c.Gone {
 		if err := w.dropCustomer.exec(signed(uint64(id))); err != nil {
@@ -180,7 +180,8 @@ func (w *writer) writeIdentities(c *pipeline.Checkpoint) error {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int { return compareIdentities(&c.Identities[a], &c.Identities[b]) })
-	for _, i := range order {
+	for n, i := range order {
+		makeWay(n)
 		r := &c.Identities[i]
 		err := w.putIdentity.exec(string(r.Workspace), int64(r.Identity.Namespace), r.Identity.Value, signed(uint64(r.Customer)), int64(r.Identity.Since))
 		if err != nil {
@@ -193,6 +194,14 @@ func (w *writer) writeIdentities(c *pipeline.Checkpoint) error {
 		}
 	}
 	return nil
+}
+
+// makeWay lets goroutines that wait for a processor go first, after every few
+// rows.
+func makeWay(row int) {
+	if row%32 == 31 {
+		runtime.Gosched()
+	}
 }
 
 func compareIdentities(a, b *pipeline.IdentityRow) int {

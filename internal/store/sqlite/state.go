@@ -19,13 +19,14 @@ type StateOptions struct {
 // State keeps checkpoints in one SQLite file. It implements pipeline.Store: one
 // goroutine calls Recover and Checkpoint, any number call the others.
 //
-// Checkpoints are written by one connection on a thread of low priority; what
-// they leave in the write-ahead log is copied into the file by another one, in
-// the background. Look-ups have connections of their own and never wait for
+// Checkpoints are written by one connection, a few rows at a time between
+// requests, and committed on a thread of low priority; what they leave in the
+// write-ahead log is copied into the file by another connection, in the
+// background, on such a thread too. Rows are not written there: Go code on a
+// thread that gets no processor would hold up goroutines that do. Look-ups have connections of their own and never wait for
 // either.
 type State struct {
 	writer  writer
-	low     *nice.Thread
 	readers []*reader
 	idle    chan *reader // those of readers that nobody uses
 	copier  *copier
@@ -44,7 +45,7 @@ func OpenState(ctx context.Context, o StateOptions) (_ *State, err error) {
 	if o.Readers <= 0 {
 		o.Readers = 2
 	}
-	s := &State{low: nice.NewThread(), idle: make(chan *reader, o.Readers)}
+	s := &State{writer: writer{low: nice.NewThread()}, idle: make(chan *reader, o.Readers)}
 	s.closing = sync.OnceValue(s.close)
 	defer func() {
 		if err != nil {
@@ -78,8 +79,8 @@ func (s *State) close() error {
 	for range s.readers {
 		errs = append(errs, (<-s.idle).close())
 	}
-	errs = append(errs, s.low.Do(s.writer.close))
-	s.low.Close()
+	errs = append(errs, s.writer.close())
+	s.writer.low.Close()
 	return errors.Join(errs...)
 }
 

@@ -25,6 +25,7 @@ type table struct {
 	chunk    mapping.DataChunk
 	columns  []column
 	texts    *texts
+	heavy    func(func() error) error // runs what takes DuckDB long
 
 	capacity int
 	rows     int // in the chunk, the one being written included
@@ -43,11 +44,11 @@ type column struct {
 	mask unsafe.Pointer
 }
 
-// openTable begins to append to schema "store"'s table called name. texts is
+// openTable begins to append to schema "store"'s table called name. The feed is
 // lent until close.
-func openTable(conn mapping.Connection, name string, columns int, texts *texts) (*table, error) {
-	t := &table{name: name, texts: texts, capacity: int(mapping.VectorSize()), next: columns}
-	if mapping.AppenderCreateExt(conn, "", "store", name, &t.appender) == mapping.StateError {
+func openTable(f *feed, name string, columns int) (*table, error) {
+	t := &table{name: name, texts: &f.texts, heavy: f.heavy, capacity: int(mapping.VectorSize()), next: columns}
+	if mapping.AppenderCreateExt(f.conn, "", "store", name, &t.appender) == mapping.StateError {
 		err := fmt.Errorf("append to %s: %s", name, mapping.AppenderError(t.appender))
 		mapping.AppenderDestroy(&t.appender)
 		return nil, err
@@ -97,9 +98,12 @@ func (t *table) hand() {
 		return
 	}
 	mapping.DataChunkSetSize(t.chunk, mapping.IdxT(t.rows))
-	if mapping.AppendDataChunk(t.appender, t.chunk) == mapping.StateError {
-		t.failure = fmt.Errorf("append to %s: %s", t.name, mapping.AppenderError(t.appender))
-	}
+	t.failure = t.heavy(func() error {
+		if mapping.AppendDataChunk(t.appender, t.chunk) == mapping.StateError {
+			return fmt.Errorf("append to %s: %s", t.name, mapping.AppenderError(t.appender))
+		}
+		return nil
+	})
 	runtime.KeepAlive(t.texts)
 	mapping.DataChunkReset(t.chunk)
 	t.aim()
@@ -109,8 +113,13 @@ func (t *table) hand() {
 // must be called once, and tells of any earlier failure too.
 func (t *table) close() error {
 	t.hand()
-	if t.failure == nil && mapping.AppenderFlush(t.appender) == mapping.StateError {
-		t.failure = fmt.Errorf("append to %s: %s", t.name, mapping.AppenderError(t.appender))
+	if t.failure == nil {
+		t.failure = t.heavy(func() error {
+			if mapping.AppenderFlush(t.appender) == mapping.StateError {
+				return fmt.Errorf("append to %s: %s", t.name, mapping.AppenderError(t.appender))
+			}
+			return nil
+		})
 	}
 	if t.failure != nil {
 		mapping.AppenderClear(t.appender)

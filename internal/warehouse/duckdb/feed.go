@@ -20,6 +20,7 @@ type feed struct {
 	owner driver.Conn
 	conn  mapping.Connection // of owner
 	texts texts
+	heavy func(func() error) error // runs what takes DuckDB long
 
 	position cx.Position
 	unsure   bool // the last commit failed: position must be read again, and may be that commit's
@@ -27,6 +28,7 @@ type feed struct {
 
 // open takes a connection of its own.
 func (f *feed) open(ctx context.Context, c driver.Connector) (err error) {
+	f.heavy = atOnce
 	if f.owner, err = c.Connect(ctx); err != nil {
 		return err
 	}
@@ -73,7 +75,9 @@ func (w *Warehouse) Position(ctx context.Context) (p cx.Position, err error) {
 // are refused with kind Conflict; a batch without rows that ends there is
 // already stored. It cannot be interrupted: ctx is looked at before it begins.
 //
-// It runs at low priority while that is fast enough. When memory runs short,
+// What DuckDB does runs at low priority while that is fast enough; rows are
+// written into its vectors by this goroutine, because Go code on a thread that
+// gets no processor would hold up goroutines that do. When memory runs short,
 // questions under way are interrupted: the machine goes before people's
 // questions.
 func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
@@ -83,11 +87,11 @@ func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
 	w.appending.Lock()
 	defer w.appending.Unlock()
 	fault.Point("warehouse.before")
-	run := w.low.Do
+	w.heavy = w.low.Do
 	if w.pace.begin(time.Now()) {
-		run = func(f func() error) error { return f() }
+		w.heavy = atOnce
 	}
-	err := run(func() error { return w.append(ctx, b) })
+	err := w.append(ctx, b)
 	w.pace.end(time.Now())
 	if err != nil {
 		return fmt.Errorf("append to the warehouse: %w", err)
@@ -96,13 +100,16 @@ func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
 	return nil
 }
 
+// atOnce runs f where it is.
+func atOnce(f func() error) error { return f() }
+
 // append stores b, and tries again without questions beside it when that fails
 // for anything but what is in b.
 func (w *Warehouse) append(ctx context.Context, b *pipeline.Batch) error {
 	if err := w.ready(ctx); err != nil {
 		return err
 	}
-	err := w.file.feed.store(b)
+	err := w.file.feed.store(b, w.heavy)
 	if err == nil || cx.KindOf(err) != cx.Internal {
 		return err
 	}
@@ -112,7 +119,7 @@ func (w *Warehouse) append(ctx context.Context, b *pipeline.Batch) error {
 			return err
 		}
 	}
-	return w.file.feed.store(b)
+	return w.file.feed.store(b, w.heavy)
 }
 
 // broken reports whether err means that DuckDB refuses every further call.
@@ -127,7 +134,8 @@ func (w *Warehouse) ready(ctx context.Context) error {
 	return w.reopen(ctx)
 }
 
-func (f *feed) store(b *pipeline.Batch) error {
+func (f *feed) store(b *pipeline.Batch, heavy func(func() error) error) error {
+	f.heavy = heavy
 	tried := f.unsure
 	if err := f.settle(); err != nil {
 		return err
@@ -192,12 +200,14 @@ func (f *feed) commit(b *pipeline.Batch) error {
 }
 
 func (f *feed) exec(statement string) error {
-	var r mapping.Result
-	defer mapping.DestroyResult(&r)
-	if mapping.Query(f.conn, statement, &r) == mapping.StateError {
-		return fmt.Errorf("%s: %s", strings.ToLower(statement), mapping.ResultError(&r))
-	}
-	return nil
+	return f.heavy(func() error {
+		var r mapping.Result
+		defer mapping.DestroyResult(&r)
+		if mapping.Query(f.conn, statement, &r) == mapping.StateError {
+			return fmt.Errorf("%s: %s", strings.ToLower(statement), mapping.ResultError(&r))
+		}
+		return nil
+	})
 }
 
 // span returns the positions of the first and the last row of b and how many

@@ -30,7 +30,7 @@ func appendRows[R any](f *feed, name string, columns int, rows []R, write func(*
 	if len(rows) == 0 {
 		return nil
 	}
-	t, err := openTable(f.conn, name, columns, &f.texts)
+	t, err := openTable(f, name, columns)
 	if err != nil {
 		return err
 	}

@@ -53,6 +53,7 @@ type Warehouse struct {
 
 	appending sync.Mutex // held by whoever uses the feed or replaces file
 	pace      pace
+	heavy     func(func() error) error // runs what takes DuckDB long while appending
 
 	mu   sync.RWMutex // held for reading while anyone else uses file
 	file *file        // nil when it could not be opened again
