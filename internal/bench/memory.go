@@ -14,8 +14,8 @@ const eventsEach = 10
 // The server is at rest when what it weighs has stayed the same for so long that
 // it would have put customers to rest, collected garbage and given memory back.
 const (
-	restAfter = 140 * time.Second
-	restBy    = 8 * time.Minute // it is read then in any case
+	restAfter = 3 * time.Minute
+	restBy    = 9 * time.Minute // it is read then in any case
 	restSame  = 0.02            // a change by less than this share is none
 )
 
