@@ -182,7 +182,7 @@ type importRun struct {
 	began   time.Time
 	source  *file
 
-	last    uint64 // line that was sent last
+	last    uint64 // line that the server took last
 	sent    atomic.Uint64
 	bad     uint64
 	refused uint64
@@ -244,7 +244,7 @@ func (r *importRun) pack(ctx context.Context, parcels chan<- *parcel) error {
 		case errors.Is(err, io.EOF):
 			return p.hand(ctx, parcels)
 		case errors.As(err, &fault) && (!r.SkipBad || fault.Fatal()):
-			return errors.Join(p.hand(ctx, parcels), fmt.Errorf("%w\nlines before it are imported; mend it and run the same command, or leave wrong lines out by --skip-bad", fault))
+			return errors.Join(p.hand(ctx, parcels), fmt.Errorf("%w\nlines before it are imported; go on by leaving wrong lines out with --skip-bad or, after mending the file, with --job %s, which knows that they are", fault, r.Job))
 		case fault != nil:
 			p.body = p.body[:event]
 			r.bad++
@@ -253,7 +253,6 @@ func (r *importRun) pack(ctx context.Context, parcels chan<- *parcel) error {
 		case err != nil:
 			return err
 		}
-		r.last = record.Line
 		p.lines = append(p.lines, record.Line)
 		if len(p.body) >= importBytes || len(p.lines) == importEvents {
 			if err := p.hand(ctx, parcels); err != nil {
@@ -291,12 +290,7 @@ func (r *importRun) post(ctx context.Context, p *parcel) error {
 	for {
 		answer, after, err := r.try(ctx, p.body)
 		if err == nil {
-			r.sent.Add(uint64(len(p.lines)))
-			for _, x := range answer.Rejected {
-				r.refused++
-				fmt.Fprintf(r.out.Err, "line %d: the server refuses it: %s\n", p.lines[x.Index], x.Reason)
-			}
-			return nil
+			return r.taken(p, answer)
 		}
 		var final *finalError
 		if errors.As(err, &final) || ctx.Err() != nil || time.Since(began) > tooLong {
@@ -308,6 +302,27 @@ func (r *importRun) post(ctx context.Context, p *parcel) error {
 		}
 		wait = min(2*wait, 5*time.Second)
 	}
+}
+
+// taken counts the lines of a request. The last one that the server took is what
+// settle waits for.
+func (r *importRun) taken(p *parcel, answer batchAnswer) error {
+	r.sent.Add(uint64(len(p.lines)))
+	refused := make(map[int]bool, len(answer.Rejected))
+	for _, x := range answer.Rejected {
+		if x.Index < 0 || x.Index >= len(p.lines) {
+			return fmt.Errorf("the server refuses event %d of %d: it is of another version", x.Index, len(p.lines))
+		}
+		refused[x.Index] = true
+		r.refused++
+		fmt.Fprintf(r.out.Err, "line %d: the server refuses it: %s\n", p.lines[x.Index], x.Reason)
+	}
+	for i, line := range p.lines {
+		if !refused[i] {
+			r.last = line
+		}
+	}
+	return nil
 }
 
 // finalError is a refusal that sending again would not change.
