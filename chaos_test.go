@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -112,8 +113,7 @@ func TestChaos(t *testing.T) {
 type chaos struct {
 	t            *testing.T
 	binary, data string
-	cmd          *exec.Cmd
-	dead         chan struct{}
+	server       *instance // nil when it died while it started
 	key          string
 	address      atomic.Pointer[string]
 	acked        atomic.Int64
@@ -128,78 +128,31 @@ type chaos struct {
 // saying is one action of the answer to one message.
 type saying struct{ message, decision, action, content string }
 
-var (
-	saysShop = regexp.MustCompile(`Demo shop\s+(http://\S+)/shop/`)
-	saysRead = regexp.MustCompile(`ck_read_[0-9a-z]+`)
-)
-
-// start runs the program, to be killed at the given moment.
+// start runs the program, to be killed at the given moment. That moment may come
+// while it starts.
 func (c *chaos) start(fault string) {
 	c.t.Helper()
-	c.cmd = exec.Command(c.binary, "demo", "--data", c.data, "--listen", "127.0.0.1:0", "--set", "checkpoint.every=300ms")
-	c.cmd.Env = append(os.Environ(), "KIKUBARI_FAULT="+fault, "GOMAXPROCS=2")
-	var log bytes.Buffer
-	c.cmd.Stderr = &log
-	out, err := c.cmd.StdoutPipe()
+	command := exec.Command(c.binary, "demo", "--data", c.data, "--listen", "127.0.0.1:0", "--set", "checkpoint.every=300ms")
+	command.Env = append(os.Environ(), "KIKUBARI_FAULT="+fault, "GOMAXPROCS=2")
+	server, err := launch(command)
+	if fault != "" && errors.Is(err, errEnded) {
+		c.server = nil
+		return
+	}
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	if err := c.cmd.Start(); err != nil {
-		c.t.Fatal(err)
-	}
-	cmd := c.cmd
-	c.t.Cleanup(func() { _ = cmd.Process.Kill() })
-	c.dead = make(chan struct{})
-	lines := make(chan string, 64)
-	go func() {
-		for s := bufio.NewScanner(out); s.Scan(); {
-			lines <- s.Text()
-		}
-		_ = cmd.Wait()
-		close(lines)
-		close(c.dead)
-	}()
-	timeout := time.After(60 * time.Second)
-	for {
-		select {
-		case line, ok := <-lines:
-			if !ok {
-				if fault == "" {
-					c.t.Fatalf("the program ended by itself:\n%s", log.String())
-				}
-				return // the moment came while it started
-			}
-			if m := saysShop.FindStringSubmatch(line); m != nil {
-				c.address.Store(&m[1])
-			}
-			if k := saysRead.FindString(line); k != "" {
-				c.key = k
-				go func() {
-					for range lines {
-					}
-				}()
-				return
-			}
-		case <-timeout:
-			c.t.Fatalf("the program does not start:\n%s", log.String())
-		}
-	}
+	c.t.Cleanup(func() { server.end(syscall.SIGKILL) })
+	c.server, c.key = server, server.key
+	c.address.Store(&server.address)
 }
 
 // awaitDeath reports whether the program died within d.
-func (c *chaos) awaitDeath(d time.Duration) bool {
-	select {
-	case <-c.dead:
-		return true
-	case <-time.After(d):
-		return false
-	}
-}
+func (c *chaos) awaitDeath(d time.Duration) bool { return c.server == nil || c.server.awaitEnd(d) }
 
 // stop ends the program gently.
 func (c *chaos) stop() {
-	_ = c.cmd.Process.Signal(syscall.SIGTERM)
-	if !c.awaitDeath(30 * time.Second) {
+	if !c.server.end(syscall.SIGTERM) {
 		c.t.Fatal("the program does not stop")
 	}
 }

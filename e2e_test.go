@@ -1,14 +1,12 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"syscall"
@@ -54,30 +52,15 @@ func TestScripts(t *testing.T) {
 
 // world is what one script has running and has seen.
 type world struct {
-	server *exec.Cmd
-	ended  chan struct{}
+	server *instance
 	last   string // output of the last post, get or until
 }
 
-func (w *world) end(sig os.Signal) bool {
-	if w.server == nil {
-		return false
-	}
-	_ = w.server.Process.Signal(sig)
-	select {
-	case <-w.ended:
-	case <-time.After(30 * time.Second):
-		_ = w.server.Process.Kill()
-		return false
-	}
+func (w *world) end(signal os.Signal) bool {
+	server := w.server
 	w.server = nil
-	return true
+	return server.end(signal)
 }
-
-var (
-	saysServes = regexp.MustCompile(`serves on (http://\S+)`)
-	saysAdmin  = regexp.MustCompile(`ck_admin_[0-9a-z]+`)
-)
 
 func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 	w := ts.Value("world").(*world)
@@ -89,42 +72,15 @@ func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 	case "kill":
 		w.end(syscall.SIGKILL)
 	case "start":
-		program, err := os.Executable()
+		command, err := ourselves(append([]string{"serve", "--data", ts.MkAbs(args[1]), "--listen", "127.0.0.1:0"}, args[2:]...)...)
 		ts.Check(err)
-		w.server = exec.Command(program, append([]string{"serve", "--data", ts.MkAbs(args[1]), "--listen", "127.0.0.1:0"}, args[2:]...)...)
-		w.server.Args[0] = "kikubari"
-		w.server.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=kikubari")
-		var log bytes.Buffer
-		w.server.Stderr = &log
-		out, err := w.server.StdoutPipe()
+		w.server, err = launch(command)
 		ts.Check(err)
-		ts.Check(w.server.Start())
-		w.ended = make(chan struct{})
-		lines := make(chan string, 100)
-		go func() {
-			for s := bufio.NewScanner(out); s.Scan(); {
-				lines <- s.Text()
-			}
-			_ = w.server.Wait()
-			close(w.ended)
-		}()
-		for timeout := time.After(60 * time.Second); ; {
-			select {
-			case line := <-lines:
-				if key := saysAdmin.FindString(line); key != "" {
-					ts.Setenv("KIKUBARI_KEY", key)
-				}
-				if m := saysServes.FindStringSubmatch(line); m != nil {
-					ts.Setenv("KIKUBARI_SERVER", m[1])
-					untilCmd(ts, false, []string{"30", `"ready":true`, "get", "/readyz"})
-					return
-				}
-			case <-w.ended:
-				ts.Fatalf("the server ended: %s", log.String())
-			case <-timeout:
-				ts.Fatalf("the server does not start: %s", log.String())
-			}
+		ts.Setenv("KIKUBARI_SERVER", w.server.address)
+		if w.server.key != "" {
+			ts.Setenv("KIKUBARI_KEY", w.server.key)
 		}
+		ts.Check(w.server.awaitReady(30 * time.Second))
 	default:
 		ts.Fatalf("usage: server start|stop|kill")
 	}

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 )
@@ -75,9 +76,7 @@ func TestImportOfRealOrders(t *testing.T) {
 	if err := first.Start(); err != nil {
 		t.Fatal(err)
 	}
-	for n := 0; n < 100_000; n = p.counted() {
-		time.Sleep(50 * time.Millisecond)
-	}
+	p.awaitCount(100_000, 2*time.Minute)
 	p.kill()
 	_ = first.Process.Kill()
 	_ = first.Wait() // it was killed
@@ -123,7 +122,7 @@ func (p *program) compareProfiles() {
 // statistics returns what a customer's profile keeps.
 func (p *program) statistics(customer string) map[string]json.Number {
 	p.t.Helper()
-	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.address+"/api/v1/customers/"+customer, http.NoBody)
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.server.address+"/api/v1/customers/"+customer, http.NoBody)
 	if err != nil {
 		p.t.Fatal(err)
 	}
@@ -157,11 +156,10 @@ func equal(a, b json.Number) bool {
 
 // program is the real program in a directory of its own.
 type program struct {
-	t       *testing.T
-	dir     string
-	server  *exec.Cmd
-	address string
-	admin   string
+	t      *testing.T
+	dir    string
+	server *instance
+	admin  string // the admin key
 }
 
 func newProgram(t *testing.T) *program {
@@ -184,13 +182,15 @@ func (p *program) write(name, text string) {
 
 // command is the program with arguments, in the directory, for the server.
 func (p *program) command(args ...string) *exec.Cmd {
-	self, err := os.Executable()
+	p.t.Helper()
+	c, err := ourselves(args...)
 	if err != nil {
 		p.t.Fatal(err)
 	}
-	c := exec.CommandContext(p.t.Context(), self, args...)
-	c.Args[0], c.Dir = "kikubari", p.dir
-	c.Env = append(os.Environ(), "TESTSCRIPT_COMMAND=kikubari", "KIKUBARI_SERVER="+p.address, "KIKUBARI_KEY="+p.admin)
+	c.Dir = p.dir
+	if p.server != nil {
+		c.Env = append(c.Env, "KIKUBARI_SERVER="+p.server.address, "KIKUBARI_KEY="+p.admin)
+	}
 	return c
 }
 
@@ -206,53 +206,25 @@ func (p *program) run(args ...string) string {
 	return out.String()
 }
 
+// start starts the server and waits until it is ready.
 func (p *program) start() {
 	p.t.Helper()
-	log, err := os.OpenFile(filepath.Join(p.dir, "serve.log"), os.O_CREATE|os.O_TRUNC|os.O_RDWR, 0o600)
-	if err != nil {
+	var err error
+	if p.server, err = launch(p.command("serve", "--data", "data", "--listen", "127.0.0.1:0")); err != nil {
 		p.t.Fatal(err)
 	}
-	defer log.Close()
-	p.server = p.command("serve", "--data", "data", "--listen", "127.0.0.1:0")
-	p.server.Stdout = log
-	if err := p.server.Start(); err != nil {
+	if p.server.key != "" {
+		p.admin = p.server.key
+	}
+	if err := p.server.awaitReady(time.Minute); err != nil {
 		p.t.Fatal(err)
-	}
-	for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
-		said, err := os.ReadFile(log.Name())
-		if err != nil || time.Now().After(deadline) {
-			p.t.Fatalf("the server does not start: %v\n%s", err, said)
-		}
-		if key := saysAdmin.Find(said); key != nil {
-			p.admin = string(key)
-		}
-		if m := saysServes.FindSubmatch(said); m != nil {
-			p.address = string(m[1])
-			break
-		}
-	}
-	for p.status("/readyz") != http.StatusOK {
-		time.Sleep(20 * time.Millisecond)
 	}
 }
 
 // kill ends the server as a crash would.
 func (p *program) kill() {
-	if p.server == nil {
-		return
-	}
-	_ = p.server.Process.Kill()
-	_ = p.server.Wait() // it was killed
+	p.server.end(syscall.SIGKILL)
 	p.server = nil
-}
-
-func (p *program) status(path string) int {
-	res, err := http.Get(p.address + path)
-	if err != nil {
-		return 0
-	}
-	_ = res.Body.Close()
-	return res.StatusCode
 }
 
 // counted is how many events the warehouse has.
@@ -260,4 +232,14 @@ func (p *program) counted() (n int) {
 	fields := strings.Fields(p.run("sql", "--format", "csv", "SELECT count(*) AS n FROM events"))
 	_, _ = fmt.Sscan(fields[len(fields)-1], &n)
 	return n
+}
+
+// awaitCount waits until the warehouse has n events.
+func (p *program) awaitCount(n int, patience time.Duration) {
+	p.t.Helper()
+	for deadline := time.Now().Add(patience); p.counted() < n; time.Sleep(50 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			p.t.Fatalf("the warehouse has %d events after %v, not yet %d", p.counted(), patience, n)
+		}
+	}
 }
