@@ -82,6 +82,13 @@ type Rollback struct {
 	DryRun    bool // only check: nothing is put in force
 }
 
+// Imports knows how far imports have come. It is safe for concurrent use.
+type Imports interface {
+	// Imported returns how far a job of workspace w had come a moment ago; a job
+	// that nobody has heard of has not begun.
+	Imported(w cx.Workspace, job string) Import
+}
+
 // Health answers how the program is, from memory, without waiting for anything.
 type Health interface {
 	Health() Condition

@@ -219,6 +219,13 @@ type Counts struct {
 	Statistics int `json:"statistics"`
 }
 
+// Import is how far the import of a file has come.
+type Import struct {
+	Job    string `json:"job"`
+	Line   uint64 `json:"line" doc:"The last line that was taken; lines are sent in order, and one up to this is not taken again"`
+	Stored bool   `json:"stored" doc:"The warehouse has every line up to this one"`
+}
+
 // Activity is one thing that just happened, for who watches live.
 type Activity struct {
 	Workspace string   `json:"workspace"`
