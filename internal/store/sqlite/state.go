@@ -20,11 +20,11 @@ type StateOptions struct {
 // goroutine calls Recover and Checkpoint, any number call the others.
 //
 // Checkpoints are written by one connection, a few rows at a time between
-// requests, and committed on a thread of low priority; what they leave in the
-// write-ahead log is copied into the file by another connection, in the
-// background, on such a thread too. Rows are not written there: Go code on a
-// thread that gets no processor would hold up goroutines that do. Look-ups have connections of their own and never wait for
-// either.
+// requests. Its COMMIT runs on a thread of low priority, and so does another
+// connection that copies, in the background, what checkpoints leave in the
+// write-ahead log into the file. Rows are not written there: Go code on a thread
+// that gets no processor would hold up goroutines that do. Look-ups have
+// connections of their own and never wait for either.
 type State struct {
 	writer  writer
 	readers []*reader
