@@ -1,25 +1,17 @@
 package cli
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"os"
-	"strconv"
 	"strings"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/mapping"
@@ -116,252 +108,6 @@ func (c *importCmd) progress(ctx context.Context) (p struct {
 	return p, err
 }
 
-// digest names the job after what is in the file.
-func digest(path string) (string, error) {
-	f, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	h := sha256.New()
-	if _, err := io.Copy(h, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(h.Sum(nil)[:16]), nil
-}
-
-// file is a file being read, unpacked if it is packed.
-type file struct {
-	io.Reader
-	disk *os.File
-	size int64
-	read atomic.Int64 // bytes of the disk's file
-}
-
-func openFile(path string) (*file, error) {
-	disk, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	f := &file{disk: disk}
-	if info, err := disk.Stat(); err == nil {
-		f.size = info.Size()
-	}
-	in := bufio.NewReaderSize(counted{f}, 256<<10)
-	f.Reader = in
-	if start, _ := in.Peek(2); bytes.Equal(start, []byte{0x1f, 0x8b}) {
-		if f.Reader, err = gzip.NewReader(in); err != nil {
-			return nil, errors.Join(fmt.Errorf("%s: %w", path, err), disk.Close())
-		}
-	}
-	return f, nil
-}
-
-func (f *file) Close() error { return f.disk.Close() }
-
-type counted struct{ f *file }
-
-func (c counted) Read(p []byte) (int, error) {
-	n, err := c.f.disk.Read(p)
-	c.f.read.Add(int64(n))
-	return n, err
-}
-
-// Sizes of one request, below what the front door takes.
-const (
-	importBytes  = 450 << 10
-	importEvents = 2400
-)
-
-// importRun is one run of an import.
-type importRun struct {
-	*importCmd
-	mapping *mapping.Mapping
-	skip    uint64 // lines up to here are not sent
-	out     Streams
-	began   time.Time
-	source  *file
-
-	last    uint64 // line that the server took last
-	sent    atomic.Uint64
-	bad     uint64
-	refused uint64
-}
-
-// parcel is the body of one request.
-type parcel struct {
-	body  []byte
-	lines []uint64
-}
-
-// send reads the file and sends it: while one request is under way the next is
-// written. There is never more than one, because lines are taken in order.
-func (r *importRun) send(ctx context.Context) (err error) {
-	if r.source, err = openFile(r.File); err != nil {
-		return err
-	}
-	defer r.source.Close()
-	stop := r.showProgress()
-	defer stop()
-	parcels := make(chan *parcel, 2)
-	g, ctx := errgroup.WithContext(ctx)
-	g.Go(func() error {
-		defer close(parcels)
-		return r.pack(ctx, parcels)
-	})
-	g.Go(func() error {
-		for p := range parcels {
-			if err := r.post(ctx, p); err != nil {
-				return err
-			}
-		}
-		return nil
-	})
-	return g.Wait()
-}
-
-// pack turns lines into requests.
-func (r *importRun) pack(ctx context.Context, parcels chan<- *parcel) error {
-	in, err := r.mapping.NewReader(r.source)
-	if err != nil {
-		return err
-	}
-	p := newParcel()
-	for {
-		event := len(p.body)
-		record, err := in.Next()
-		if err == nil && record.Line <= r.skip {
-			continue
-		}
-		if err == nil {
-			if len(p.lines) > 0 {
-				p.body = append(p.body, ',')
-			}
-			p.body, err = r.mapping.AppendEvent(p.body, record, r.Job)
-		}
-		var fault *mapping.LineError
-		switch {
-		case errors.Is(err, io.EOF):
-			return p.hand(ctx, parcels)
-		case errors.As(err, &fault) && (!r.SkipBad || fault.Fatal()):
-			return errors.Join(p.hand(ctx, parcels), fmt.Errorf("%w\nlines before it are imported; go on by leaving wrong lines out with --skip-bad or, after mending the file, with --job %s, which knows that they are", fault, r.Job))
-		case fault != nil:
-			p.body = p.body[:event]
-			r.bad++
-			fmt.Fprintln(r.out.Err, fault)
-			continue
-		case err != nil:
-			return err
-		}
-		p.lines = append(p.lines, record.Line)
-		if len(p.body) >= importBytes || len(p.lines) == importEvents {
-			if err := p.hand(ctx, parcels); err != nil {
-				return err
-			}
-			p = newParcel()
-		}
-	}
-}
-
-func newParcel() *parcel {
-	return &parcel{body: append(make([]byte, 0, importBytes+40<<10), `{"historical":true,"batch":[`...)}
-}
-
-func (p *parcel) hand(ctx context.Context, parcels chan<- *parcel) error {
-	if len(p.lines) == 0 {
-		return nil
-	}
-	p.body = append(p.body, `]}`...)
-	select {
-	case parcels <- p:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
-}
-
-// tooLong is how long a server may be away before an import gives up.
-const tooLong = 5 * time.Minute
-
-// post sends one request until the server has taken it. Sending it again takes
-// nothing twice.
-func (r *importRun) post(ctx context.Context, p *parcel) error {
-	began, wait := time.Now(), 200*time.Millisecond
-	for {
-		answer, after, err := r.try(ctx, p.body)
-		if err == nil {
-			return r.taken(p, answer)
-		}
-		var final *finalError
-		if errors.As(err, &final) || ctx.Err() != nil || time.Since(began) > tooLong {
-			return fmt.Errorf("%w\nrun the same command again: it goes on after line %d", err, p.lines[0]-1)
-		}
-		select {
-		case <-time.After(max(wait, after)):
-		case <-ctx.Done():
-		}
-		wait = min(2*wait, 5*time.Second)
-	}
-}
-
-// taken counts the lines of a request. The last one that the server took is what
-// settle waits for.
-func (r *importRun) taken(p *parcel, answer batchAnswer) error {
-	r.sent.Add(uint64(len(p.lines)))
-	refused := make(map[int]bool, len(answer.Rejected))
-	for _, x := range answer.Rejected {
-		if x.Index < 0 || x.Index >= len(p.lines) {
-			return fmt.Errorf("the server refuses event %d of %d: it is of another version", x.Index, len(p.lines))
-		}
-		refused[x.Index] = true
-		r.refused++
-		fmt.Fprintf(r.out.Err, "line %d: the server refuses it: %s\n", p.lines[x.Index], x.Reason)
-	}
-	for i, line := range p.lines {
-		if !refused[i] {
-			r.last = line
-		}
-	}
-	return nil
-}
-
-// finalError is a refusal that sending again would not change.
-type finalError struct{ error }
-
-type batchAnswer struct {
-	Rejected []struct {
-		Index  int    `json:"index"`
-		Reason string `json:"reason"`
-	} `json:"rejected"`
-}
-
-// try sends a body once; after is how long the server asks to wait.
-func (r *importRun) try(ctx context.Context, body []byte) (answer batchAnswer, after time.Duration, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, strings.TrimSuffix(r.Server, "/")+"/v1/import", bytes.NewReader(body))
-	if err != nil {
-		return answer, 0, &finalError{err}
-	}
-	req.SetBasicAuth(r.Key, "")
-	req.Header.Set("Content-Type", "application/json")
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		return answer, 0, fmt.Errorf("no answer from %s: is the server running? (%w)", r.Server, err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(io.LimitReader(res.Body, 16<<20))
-	if err != nil {
-		return answer, 0, err
-	}
-	switch {
-	case res.StatusCode == http.StatusOK:
-		return answer, 0, json.Unmarshal(b, &answer)
-	case res.StatusCode == http.StatusTooManyRequests || res.StatusCode >= 500:
-		seconds, _ := strconv.Atoi(res.Header.Get("Retry-After"))
-		return answer, time.Duration(seconds) * time.Second, refusal(res.StatusCode, b)
-	}
-	return answer, 0, &finalError{refusal(res.StatusCode, b)}
-}
-
 // settle waits until the machine has taken the last line and the warehouse has
 // it, and says what was done.
 func (r *importRun) settle(ctx context.Context) error {
@@ -388,51 +134,16 @@ func (r *importRun) settle(ctx context.Context) error {
 	return nil
 }
 
-// showProgress prints how far the import has come, on one line of a terminal and
-// every few seconds elsewhere, until the returned function is called.
-func (r *importRun) showProgress() (stop func()) {
-	every, end := 5*time.Second, "\n"
-	if terminal(r.out.Err) {
-		every, end = 200*time.Millisecond, "\r"
+// digest names the job after what is in the file.
+func digest(path string) (string, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", err
 	}
-	done, stopped := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(stopped)
-		ticker := time.NewTicker(every)
-		defer ticker.Stop()
-		for {
-			select {
-			case <-done:
-				if end == "\r" {
-					fmt.Fprintln(r.out.Err)
-				}
-				return
-			case <-ticker.C:
-				fmt.Fprint(r.out.Err, r.bar(), end)
-			}
-		}
-	}()
-	return func() { close(done); <-stopped }
-}
-
-func (r *importRun) bar() string {
-	const width = 30
-	part := min(1, float64(r.source.read.Load())/float64(max(r.source.size, 1)))
-	spent := time.Since(r.began)
-	left := "…"
-	if part > 0.01 {
-		left = time.Duration(float64(spent) * (1 - part) / part).Round(time.Second).String()
+	defer f.Close()
+	h := sha256.New()
+	if _, err := io.Copy(h, f); err != nil {
+		return "", err
 	}
-	full := int(part * width)
-	return fmt.Sprintf("[%s%s] %3.0f %%  %d lines  %.0f/s  %s left ", strings.Repeat("#", full), strings.Repeat("-", width-full), 100*part, r.sent.Load(), float64(r.sent.Load())/spent.Seconds(), left)
-}
-
-// terminal reports whether w is a screen.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
-	if !ok {
-		return false
-	}
-	info, err := f.Stat()
-	return err == nil && info.Mode()&os.ModeCharDevice != 0
+	return hex.EncodeToString(h.Sum(nil)[:16]), nil
 }
