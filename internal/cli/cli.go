@@ -23,9 +23,10 @@ type Streams struct {
 
 // Exit codes of Run.
 const (
-	exitOK    = 0
-	exitError = 1 // the command failed
-	exitUsage = 2 // the command line is wrong
+	exitOK      = 0
+	exitError   = 1 // the command failed; of diff: something differs
+	exitUsage   = 2 // the command line is wrong
+	exitTrouble = 2 // diff cannot compare, as diff(1) says it
 )
 
 // grammar is every command and flag.
@@ -106,10 +107,21 @@ func Run(ctx context.Context, args []string, io Streams) int {
 		if !errors.Is(err, errSaid) {
 			fmt.Fprintln(io.Err, "kikubari:", err)
 		}
+		if e, ok := errors.AsType[*codedError](err); ok {
+			return e.code
+		}
 		return exitError
 	}
 	return exitOK
 }
+
+// codedError is an error with an exit code of its own.
+type codedError struct {
+	code int
+	error
+}
+
+func (e *codedError) Unwrap() error { return e.error }
 
 // errSaid fails a command that has said already what is wrong.
 var errSaid = errors.New("said already")

@@ -144,7 +144,7 @@ type diffCmd struct {
 
 // Help says what the exit code means.
 func (c *diffCmd) Help() string {
-	return "The exit code is 0 when nothing differs and 1 when something does. It is 1 too when they cannot be compared; then nothing but a message on standard error is printed."
+	return "The exit code is 0 when nothing differs, 1 when something does and 2 when they cannot be compared; then nothing but a message on standard error is printed."
 }
 
 // comparison is what the server says about two sets.
@@ -169,27 +169,34 @@ type comparison struct {
 
 // Run prints what differs and fails when anything does.
 func (c *diffCmd) Run(ctx context.Context, s Streams) error {
+	equal, err := c.compare(ctx, s)
+	switch {
+	case err != nil:
+		return &codedError{exitTrouble, err}
+	case !equal:
+		return errSaid
+	}
+	return nil
+}
+
+// compare prints what differs and reports whether nothing does.
+func (c *diffCmd) compare(ctx context.Context, s Streams) (equal bool, err error) {
 	in, err := c.question()
 	if err != nil {
-		return err
+		return false, err
 	}
 	var raw json.RawMessage
 	if err := c.call(ctx, http.MethodPost, "/api/v1/definitions/diff", ofWorkspace(c.Workspace), in, &raw); err != nil {
-		return err
+		return false, err
 	}
 	var found comparison
 	if err := json.Unmarshal(raw, &found); err != nil {
-		return err
+		return false, err
 	}
 	if c.JSON {
-		err = printJSON(s.Out, raw)
-	} else {
-		err = found.print(s)
+		return found.Equal, printJSON(s.Out, raw)
 	}
-	if err == nil && !found.Equal {
-		err = errSaid
-	}
-	return err
+	return found.Equal, found.print(s)
 }
 
 // question is the body of the request: which sets or files are compared.
