@@ -323,6 +323,7 @@ func TestStateFollowsFromTheJournalAlone(t *testing.T) {
 		"seven workers, many cuts": {Workers: 7, CheckpointEvery: 1},
 		"one worker, many cuts":    {Workers: 1, CheckpointEvery: 1},
 		"hardly any memory":        {Workers: 2, CheckpointEvery: 1, CacheBytes: 1},
+		"less than nothing":        {Workers: -1, CheckpointEvery: -1, RestAfter: -1, CacheBytes: -1},
 		"nobody stays awake":       {Workers: 2, CheckpointEvery: 1, RestAfter: time.Microsecond},
 		"nor in memory":            {Workers: 2, CheckpointEvery: 1, RestAfter: time.Microsecond, CacheBytes: 10_000},
 	} {

@@ -96,21 +96,24 @@ func (l *lane) has(id cx.CustomerID) bool {
 }
 
 // forgetResting drops resting customers that the store has as they are, until
-// the worker's share of memory is kept. They are the first to go.
+// the worker's share of memory is kept. They are the first to go. It looks at a
+// few of them only, of another lane each time: while nothing is committed none
+// can be dropped.
 func (w *worker) forgetResting(limit int64, committed uint64) {
-	for _, l := range w.lanes {
-		looked := 0
+	const most = 512
+	looked := 0
+	for range w.lanes {
+		l := w.lanes[w.forgetful]
+		w.forgetful = (w.forgetful + 1) % len(w.lanes)
 		for id, r := range l.resting {
-			if looked++; w.bytes <= limit || looked > 512 {
-				break
+			if w.bytes <= limit || looked == most {
+				return
 			}
+			looked++
 			if r.saved <= committed {
 				delete(l.resting, id)
 				w.bytes -= r.size()
 			}
-		}
-		if w.bytes <= limit {
-			return
 		}
 	}
 }

@@ -44,10 +44,11 @@ type Options struct {
 	Warehouse Warehouse
 	Log       *slog.Logger
 
-	Workers         int           // goroutines that run the lanes; 0 means one a core
-	CheckpointEvery time.Duration // shortest time between two cuts; 0 means 5 s
-	CacheBytes      int64         // memory for customers; 0 means 1 GiB
-	RestAfter       time.Duration // how long a customer is kept decoded after its last event, at least; 0 means 1 minute
+	// Of these, 0 and less stand for the default.
+	Workers         int           // goroutines that run the lanes; default one a core
+	CheckpointEvery time.Duration // shortest time between two cuts; default 5 s
+	CacheBytes      int64         // memory for customers; default 1 GiB
+	RestAfter       time.Duration // how long a customer is kept decoded after its last event, at least; default 1 minute
 
 	// Watcher is told what happens; nil is nobody.
 	Watcher Watcher
@@ -110,6 +111,7 @@ type Shard struct {
 	warehouse    *watermark
 	feeding      atomic.Int32 // batches that the warehouse has not stored yet
 	flushes      chan chan<- struct{}
+	publishers   publishers
 
 	parts chan *part
 	cuts  chan *cutHead
@@ -125,19 +127,11 @@ type Shard struct {
 // Open recovers the machine's state from the last checkpoint. Run goes on from
 // there.
 func Open(ctx context.Context, opts Options) (*Shard, error) {
-	if opts.Workers == 0 {
-		opts.Workers = runtime.GOMAXPROCS(0)
-	}
+	orDefault(&opts.Workers, runtime.GOMAXPROCS(0))
 	opts.Workers = min(opts.Workers, cx.Lanes)
-	if opts.CheckpointEvery == 0 {
-		opts.CheckpointEvery = 5 * time.Second
-	}
-	if opts.RestAfter == 0 {
-		opts.RestAfter = time.Minute
-	}
-	if opts.CacheBytes == 0 {
-		opts.CacheBytes = 1 << 30
-	}
+	orDefault(&opts.CheckpointEvery, 5*time.Second)
+	orDefault(&opts.RestAfter, time.Minute)
+	orDefault(&opts.CacheBytes, 1<<30)
 	if opts.Watcher == nil {
 		opts.Watcher = nobody{}
 	}
@@ -168,6 +162,13 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 		return nil, fmt.Errorf("recover state: %w", err)
 	}
 	return s, nil
+}
+
+// orDefault sets what is not above 0.
+func orDefault[N int | int64 | time.Duration](v *N, otherwise N) {
+	if *v <= 0 {
+		*v = otherwise
+	}
 }
 
 // recover loads the last checkpoint: shared state, identities and due times.
@@ -320,8 +321,7 @@ func (s *Shard) record(r *journal.Record) error {
 			s.tick(at, r.Tags == nil)
 		case cx.EntryDefinitions:
 			s.send()
-			done, _ := asker.(chan Publication)
-			s.publish(at, e.Payload, done)
+			s.publish(at, e.Payload)
 		default:
 			return fmt.Errorf("journal entry %v has kind %d, which this version does not know: run a newer one", at, e.Kind)
 		}

@@ -62,6 +62,9 @@ type worker struct {
 	hand   int
 	drowsy int // residents that are still to be looked at in this round of restSome
 	bytes  int64
+
+	forgetful int // the lane of which forgetResting drops customers next
+
 	memory atomic.Int64 // bytes, for readers outside
 
 	missing []cx.CustomerID
