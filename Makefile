@@ -11,7 +11,8 @@ export CGO_ENABLED = 1
 DATA    ?= ./data/demo
 LISTEN  ?= 127.0.0.1:7700
 COUNT   ?= 5
-ROUNDS  ?= 5
+ROUNDS  ?= 100
+SEED    ?=
 BENCH   ?= .
 PKG     ?= ./...
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -86,8 +87,8 @@ bench: ## run the benchmarks BENCH of PKG, COUNT times, as benchstat reads them
 	go test -run '^$$' -bench '$(BENCH)' -benchmem -count $(COUNT) $(PKG)
 
 .PHONY: chaos
-chaos: sdk ## kill the program under load at seeded moments, ROUNDS times each, and check that nothing is lost
-	timeout --kill-after=30s 60m env CHAOS_ROUNDS=$(ROUNDS) go test -tags chaos -run '^TestChaos|^TestKilled' -count 1 -timeout 55m -v . ./internal/journal
+chaos: sdk ## kill the program under load at ROUNDS seeded moments and check that nothing is lost (nightly: ROUNDS=1000)
+	timeout --kill-after=30s 4h env CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) go test -tags chaos -run '^TestChaos|^TestKilled' -count 1 -timeout 235m -v . ./internal/journal
 
 .PHONY: clean
 clean: ## remove what was built; data stays

@@ -1,390 +1,105 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
+	"maps"
 	"math/rand/v2"
-	"net/http"
 	"os"
-	"os/exec"
-	"path/filepath"
-	"regexp"
+	"slices"
 	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
-	"syscall"
 	"testing"
 	"time"
 )
 
-// The moments at which the chaos build kills itself, and how often it may pass
-// one before it does.
+// The moments at which the chaos build kills itself, how often each is drawn, and
+// how often the program may pass one before it dies.
 var moments = []struct {
-	name   string
-	passes int
+	name           string
+	weight, passes int
 }{
-	{"append.before", 300},
-	{"append.after", 300},
-	{"checkpoint.before", 4},
-	{"checkpoint.inside", 40},
-	{"checkpoint.after", 4},
-	{"warehouse.before", 4},
-	{"warehouse.inside", 8},
-	{"warehouse.after", 4},
-	{"merge.inside", 40},
-	{"merge.inside", 40},
-	{"tick.before", 4},
-	{"tick.inside", 4},
+	{"append.before", 2, 300},
+	{"append.after", 2, 300},
+	{"checkpoint.before", 2, 2},
+	{"checkpoint.inside", 4, 8},
+	{"checkpoint.after", 2, 2},
+	{"warehouse.before", 2, 2},
+	{"warehouse.inside", 4, 4},
+	{"warehouse.after", 2, 2},
+	{"merge.inside", 4, 40},
+	{"tick.before", 2, 2},
+	{"tick.inside", 2, 2},
 }
 
-// TestChaos kills the program with SIGKILL under load, inside append,
-// checkpoint, warehouse commit, merge and tick, and starts it again. Clients do
-// what clients do: they send again what was not acknowledged. In the end every
-// event is stored exactly once, every decision that was answered is the one that
-// a replay makes, and the state is, byte for byte, the one computed from the
+// draw returns a moment and a pass, as KIKUBARI_FAULT names them.
+func draw(r *rand.Rand) string {
+	all := 0
+	for _, m := range moments {
+		all += m.weight
+	}
+	at := r.IntN(all)
+	for _, m := range moments {
+		if at -= m.weight; at < 0 {
+			return fmt.Sprintf("%s:%d", m.name, 1+r.IntN(m.passes))
+		}
+	}
+	panic("the weights do not add up")
+}
+
+// TestChaos kills the program with SIGKILL under load, at moments inside append,
+// checkpoint, warehouse commit, merge and tick, and starts it again. In the end
+// every event is stored exactly once, every decision that was answered is the one
+// that a replay makes, and the state is, byte for byte, the one computed from the
 // journal alone, on one core and on two.
 //
-// CHAOS_ROUNDS is how often each moment comes; the seed is printed and
-// can be given as CHAOS_SEED.
+// A round is one kill, with recovery and load after it. CHAOS_ROUNDS says how
+// many there are, 30 unless given. The moments follow from the seed, which is
+// printed and can be given as CHAOS_SEED.
 func TestChaos(t *testing.T) {
-	rounds, _ := strconv.Atoi(os.Getenv("CHAOS_ROUNDS"))
-	rounds = max(rounds, 1)
-	seed, _ := strconv.ParseUint(os.Getenv("CHAOS_SEED"), 10, 64)
-	if seed == 0 {
-		seed = uint64(time.Now().UnixNano())
+	if testing.Short() {
+		t.Skip("thirty kills are not short")
+	}
+	rounds, err := strconv.Atoi(os.Getenv("CHAOS_ROUNDS"))
+	if err != nil {
+		rounds = 30
+	}
+	seed, err := strconv.ParseUint(os.Getenv("CHAOS_SEED"), 10, 64)
+	if err != nil {
+		seed = rand.Uint64()
 	}
 	t.Logf("seed %d, %d rounds", seed, rounds)
-	r := rand.New(rand.NewPCG(seed, 0))
-	dir := t.TempDir()
-	c := &chaos{t: t, binary: filepath.Join(dir, "kikubari"), data: filepath.Join(dir, "data"), decided: map[string]string{}}
-	build := exec.CommandContext(t.Context(), "go", "build", "-tags", "chaos", "-o", c.binary, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the same moments again: make chaos ROUNDS=%d SEED=%d", rounds, seed)
+		}
+	})
+	c, r, kills, began := newTrial(t), rand.New(rand.NewPCG(seed, 0)), map[string]int{}, time.Now()
 	c.start("")
-	c.stop()
-
-	load, unload := context.WithCancel(t.Context())
+	unload := c.load(seed, 8)
 	defer unload()
-	var clients sync.WaitGroup
-	for i := range 8 {
-		clients.Go(func() { c.client(load, i, rand.New(rand.NewPCG(seed, uint64(i+1)))) })
-	}
-	kills := map[string]int{}
-	for round := range rounds {
-		for _, m := range moments {
-			fault := fmt.Sprintf("%s:%d", m.name, 1+r.IntN(m.passes))
-			c.start(fault)
-			if !c.awaitDeath(30 * time.Second) {
-				t.Errorf("round %d: the moment %s did not come within 30 s", round, fault)
-				c.stop()
-				continue
-			}
-			where, _, _ := strings.Cut(m.name, ".")
-			kills[where]++
+	c.stop()
+	for round := 1; round <= rounds; round++ {
+		fault := draw(r)
+		c.start(fault)
+		if !c.awaitDeath(30 * time.Second) {
+			t.Fatalf("round %d: the moment %s did not come within 30 s", round, fault)
 		}
-		c.start("")
-		c.verifyStored(false)
-		c.stop()
+		name, _, _ := strings.Cut(fault, ":")
+		kills[name]++
+		if round%25 == 0 && round < rounds {
+			c.start("")
+			c.verifyStored(false)
+			c.stop()
+			t.Logf("round %d of %d after %v: %d events acknowledged, all of them stored once", round, rounds, time.Since(began).Round(time.Second), c.acked.Load())
+		}
 	}
 	c.start("")
-	unload()
-	clients.Wait()
-	c.resend()
-	c.verifyStored(true)
-	c.ownDecisions()
-	c.stop()
-	for _, cores := range []string{"1", "2"} {
-		c.verifyReplay(cores, dir)
+	c.conclude(unload)
+	for _, name := range slices.Sorted(maps.Keys(kills)) {
+		t.Logf("killed at %-18s %4d times", name, kills[name])
 	}
-	t.Logf("killed %v; %d events acknowledged, %d decisions answered", kills, c.acked.Load(), len(c.decided))
-	if c.acked.Load() < 500 || len(c.decided) < 50 {
+	t.Logf("%d kills in %v; %d events acknowledged, %d decisions answered", rounds, time.Since(began).Round(time.Second), c.acked.Load(), len(c.decided))
+	if c.acked.Load() < int64(20*rounds) || len(c.decided) < 2*rounds {
 		t.Errorf("too little happened to prove anything")
-	}
-}
-
-// chaos is the program under test and what its clients know.
-type chaos struct {
-	t            *testing.T
-	binary, data string
-	server       *instance // nil when it died while it started
-	key          string
-	address      atomic.Pointer[string]
-	acked        atomic.Int64
-
-	mu      sync.Mutex
-	ids     []string          // acknowledged
-	waiting []string          // bodies that clients gave up on when the load ended
-	said    []saying          // every action of every answer
-	decided map[string]string // decision and action -> content, as answered to the event that was judged
-}
-
-// saying is one action of the answer to one message.
-type saying struct{ message, decision, action, content string }
-
-// start runs the program, to be killed at the given moment. That moment may come
-// while it starts.
-func (c *chaos) start(fault string) {
-	c.t.Helper()
-	command := exec.Command(c.binary, "demo", "--data", c.data, "--listen", "127.0.0.1:0", "--set", "checkpoint.every=300ms")
-	command.Env = append(os.Environ(), "KIKUBARI_FAULT="+fault, "GOMAXPROCS=2")
-	server, err := launch(command)
-	if fault != "" && errors.Is(err, errEnded) {
-		c.server = nil
-		return
-	}
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	c.t.Cleanup(func() { server.end(syscall.SIGKILL) })
-	c.server, c.key = server, server.key
-	c.address.Store(&server.address)
-}
-
-// awaitDeath reports whether the program died within d.
-func (c *chaos) awaitDeath(d time.Duration) bool { return c.server == nil || c.server.awaitEnd(d) }
-
-// stop ends the program gently.
-func (c *chaos) stop() {
-	if !c.server.end(syscall.SIGTERM) {
-		c.t.Fatal("the program does not stop")
-	}
-}
-
-// client sends events of a few people one after the other, each until it is
-// acknowledged.
-func (c *chaos) client(ctx context.Context, n int, r *rand.Rand) {
-	for i := 0; ctx.Err() == nil; i++ {
-		id := fmt.Sprintf("c%d-%d", n, i)
-		body := chaosEvent(r, n, id, i)
-		for !c.send(ctx, id, body) {
-			if ctx.Err() != nil {
-				c.mu.Lock()
-				c.waiting = append(c.waiting, id+"\n"+body)
-				c.mu.Unlock()
-				return
-			}
-		}
-	}
-}
-
-// chaosEvent is the i-th event of client n: of one of a few people who come and
-// go, on one of three devices each. Logins make their devices meet. No two
-// clients speak of the same person, so an answer that was lost can be given again
-// word for word.
-func chaosEvent(r *rand.Rand, n int, id string, i int) string {
-	person := (n+1)*1_000_000 + i/10*5 + r.IntN(10)
-	e := map[string]any{
-		"writeKey": "demo", "messageId": id, "anonymousId": fmt.Sprintf("d-%d-%d", person, r.IntN(3)),
-		"timestamp": time.Now().UTC().Format(time.RFC3339Nano), "context": map[string]any{"locale": "en"},
-	}
-	price := 500 * (1 + r.IntN(8))
-	switch r.IntN(8) {
-	case 0, 1:
-		e["type"], e["userId"], e["traits"] = "identify", fmt.Sprintf("u-%d", person), map[string]any{"plan": "gold"}
-	case 2:
-		e["type"] = "page"
-	case 3:
-		e["type"], e["event"], e["properties"] = "track", "Order Completed", map[string]any{"subtotal": price, "currency": "JPY"}
-	default:
-		e["type"], e["event"], e["properties"] = "track", "Product Added", map[string]any{"price": price, "quantity": 1, "currency": "JPY"}
-	}
-	b, err := json.Marshal(e)
-	if err != nil {
-		panic(err)
-	}
-	return string(b)
-}
-
-// send sends one event once and notes what was answered. It reports whether it
-// was acknowledged.
-func (c *chaos) send(ctx context.Context, id, body string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
-	defer cancel()
-	var in struct{ Type string }
-	if err := json.Unmarshal([]byte(body), &in); err != nil {
-		panic(err)
-	}
-	address := c.address.Load()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, *address+"/v1/"+in.Type+"?actions=1", strings.NewReader(body))
-	if err != nil {
-		panic(err)
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		pause(ctx, 20*time.Millisecond)
-		return false
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode != http.StatusOK {
-		if err == nil && res.StatusCode < 500 && res.StatusCode != http.StatusTooManyRequests {
-			c.t.Errorf("a good event was refused: %d %s", res.StatusCode, b)
-		}
-		pause(ctx, 20*time.Millisecond)
-		return false
-	}
-	var out struct {
-		Actions []json.RawMessage `json:"actions"`
-	}
-	if err := json.Unmarshal(b, &out); err != nil {
-		c.t.Errorf("the answer is no JSON: %v: %s", err, b)
-	}
-	c.acked.Add(1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.ids = append(c.ids, id)
-	for _, a := range out.Actions {
-		var said struct {
-			Decision, Action string
-			Update           bool
-		}
-		if err := json.Unmarshal(a, &said); err != nil {
-			c.t.Errorf("an action is no JSON: %v: %s", err, a)
-		}
-		if !said.Update {
-			c.said = append(c.said, saying{id, said.Decision, said.Action, string(a)})
-		}
-	}
-	return true
-}
-
-func pause(ctx context.Context, d time.Duration) {
-	select {
-	case <-time.After(d):
-	case <-ctx.Done():
-	}
-}
-
-// resend sends what was not acknowledged when the load ended.
-func (c *chaos) resend() {
-	for _, w := range c.waiting {
-		id, body, _ := strings.Cut(w, "\n")
-		for try := 0; !c.send(c.t.Context(), id, body); try++ {
-			if try > 100 {
-				c.t.Fatalf("event %s is never acknowledged", id)
-			}
-		}
-	}
-}
-
-// verifyStored checks that each acknowledged event is stored once. While
-// clients go on, more may be stored than was acknowledged when we looked.
-func (c *chaos) verifyStored(quiet bool) {
-	c.t.Helper()
-	c.mu.Lock()
-	acked := append([]string(nil), c.ids...)
-	c.mu.Unlock()
-	missing := len(acked)
-	for end := time.Now().Add(30 * time.Second); time.Now().Before(end) && missing > 0; pause(c.t.Context(), 200*time.Millisecond) {
-		rows := c.query("select message_id, count(*) from events group by 1 having count(*) > 1")
-		if len(rows) > 0 {
-			c.t.Fatalf("events are stored twice: %v", rows)
-		}
-		missing = 0
-		for start := 0; start < len(acked); start += 500 {
-			part := acked[start:min(start+500, len(acked))]
-			rows := c.query("select count(*) from events where message_id in ('" + strings.Join(part, "','") + "')")
-			missing += len(part) - int(rows[0][0].(float64))
-		}
-	}
-	if missing > 0 {
-		c.t.Fatalf("%d of %d acknowledged events are not stored", missing, len(acked))
-	}
-	if rows := c.query("select count(*) from events"); quiet && int(rows[0][0].(float64)) != len(acked) {
-		c.t.Errorf("%v events are stored, %d were acknowledged", rows[0][0], len(acked))
-	}
-}
-
-// ownDecisions keeps, of all that was said, what was decided on the very event
-// that was answered. The rest was decided before and carried by a later answer,
-// perhaps in new words.
-func (c *chaos) ownDecisions() {
-	judged := map[string]string{} // decision -> message
-	for start := 0; start < len(c.said); start += 500 {
-		var ids []string
-		for _, s := range c.said[start:min(start+500, len(c.said))] {
-			ids = append(ids, s.decision)
-		}
-		for _, row := range c.query("select decision, message_id from decisions join events using (position) where decision in ('" + strings.Join(ids, "','") + "')") {
-			judged[row[0].(string)] = row[1].(string)
-		}
-	}
-	for _, s := range c.said {
-		if judged[s.decision] == s.message {
-			c.decided[s.decision+"/"+s.action] = withoutExpiry(s.content)
-		}
-	}
-}
-
-// withoutExpiry takes out how many seconds a treatment may still be shown: an
-// answer that is given again after a restart has less time left.
-func withoutExpiry(content string) string { return expiry.ReplaceAllString(content, "") }
-
-var expiry = regexp.MustCompile(`"expires_in":\d+`)
-
-// query asks the warehouse.
-func (c *chaos) query(sql string) [][]any {
-	c.t.Helper()
-	b, err := json.Marshal(map[string]string{"query": sql})
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	req, err := http.NewRequestWithContext(c.t.Context(), http.MethodPost, *c.address.Load()+"/api/v1/sql", bytes.NewReader(b))
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	req.Header.Set("Authorization", "Bearer "+c.key)
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", strconv.FormatInt(time.Now().UnixNano(), 36))
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer res.Body.Close()
-	out := struct{ Rows [][]any }{}
-	text, err := io.ReadAll(res.Body)
-	if err != nil || res.StatusCode >= 300 || json.Unmarshal(text, &out) != nil {
-		c.t.Fatalf("%s: %d %s", sql, res.StatusCode, text)
-	}
-	return out.Rows
-}
-
-// verifyReplay computes the state again and compares it, and the decisions,
-// with what was recovered and answered.
-func (c *chaos) verifyReplay(cores, dir string) {
-	c.t.Helper()
-	file := filepath.Join(dir, "decisions-"+cores)
-	cmd := exec.CommandContext(c.t.Context(), c.binary, "replay", "--data", c.data, "--decisions", file)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS="+cores)
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		c.t.Errorf("replay on %s cores: %v\n%s", cores, err, out)
-		return
-	}
-	replayed := map[string]string{}
-	f, err := os.Open(file)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	defer f.Close()
-	for s := bufio.NewScanner(f); s.Scan(); {
-		var d struct{ Decision, Content string }
-		if err := json.Unmarshal(s.Bytes(), &d); err != nil {
-			c.t.Fatal(err)
-		}
-		replayed[d.Decision] = withoutExpiry(d.Content)
-	}
-	for name, content := range c.decided {
-		id, _, _ := strings.Cut(name, "/")
-		if !strings.Contains(replayed[id], content+"\n") {
-			c.t.Errorf("on %s cores %s was answered with\n%s\nbut replayed as\n%s", cores, name, content, replayed[id])
-		}
 	}
 }

@@ -16,9 +16,24 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
+// builds is where tests put programs that they build.
+var builds string
+
 // TestMain lets the scripts run this very program under the name kikubari.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kikubari": main})
+	testscript.Main(suite{m}, map[string]func(){"kikubari": main})
+}
+
+type suite struct{ *testing.M }
+
+// Run runs every test of the package.
+func (s suite) Run() int {
+	var err error
+	if builds, err = os.MkdirTemp("", "kikubari-test-"); err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(builds)
+	return s.M.Run()
 }
 
 // TestScripts runs the whole-program stories in testdata/script. Besides the
