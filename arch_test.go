@@ -37,6 +37,7 @@ fault                   :
 nice                    :
 access                  : cx
 journal                 : cx fault | github.com/klauspost/compress github.com/nats-io/nats-server github.com/nats-io/nats.go golang.org/x/sys
+archive                 : cx journal fault | github.com/klauspost/compress
 pipeline                : cx journal profile rule segment decide learn definition fault
 
 warehouse               : cx pipeline

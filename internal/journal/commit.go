@@ -306,7 +306,7 @@ func (c *committer) acknowledge(r *Record) {
 func (j *Journal) advance(r *Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.tail = tail{sequence: r.Sequence, previous: r.Sequence, time: r.Time}
+	j.moveTail(tail{sequence: r.Sequence, previous: r.Sequence, time: r.Time})
 	if j.live != nil {
 		j.live.push(r)
 	}

@@ -45,8 +45,9 @@ func lockDir(dir string) (*dirLock, error) {
 
 func (l *dirLock) release() error { return l.file.Close() }
 
-// freeBytes is the space that an ordinary user may still use.
-func freeBytes(dir string) (uint64, error) {
+// FreeBytes is the space on dir's file system that an ordinary user may still
+// use.
+func FreeBytes(dir string) (uint64, error) {
 	var s unix.Statfs_t
 	if err := unix.Statfs(dir, &s); err != nil {
 		return 0, err

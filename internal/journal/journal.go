@@ -71,7 +71,7 @@ func (o Options) withDefaults() Options {
 		o.Now = time.Now
 	}
 	if o.free == nil {
-		o.free = freeBytes
+		o.free = FreeBytes
 	}
 	return o
 }
@@ -105,7 +105,8 @@ type Journal struct {
 	opened   chan struct{} // closed when engine is set again
 	broken   error         // why nothing can be appended any more; nil if it can
 	tail     tail
-	live     *handover // of the follower that has caught up, nil if none
+	grown    chan struct{} // closed when the tail moves; nil while nobody waits for that
+	live     *handover     // of the follower that has caught up, nil if none
 	followed bool
 	holds    map[any]uint64 // lowest sequence each reader still needs
 	opens    int
@@ -116,6 +117,15 @@ type tail struct {
 	sequence uint64     // the next record gets the one after it
 	previous uint64     // sequence of the last readable record; below sequence when the last ones were lost
 	time     cx.Instant // of that record
+}
+
+// moveTail makes t the tail and wakes who waits for that. The caller holds mu.
+func (j *Journal) moveTail(t tail) {
+	j.tail = t
+	if j.grown != nil {
+		close(j.grown)
+		j.grown = nil
+	}
 }
 
 // Open opens the journal in o.Dir, or makes one, and repairs its end: a record

@@ -154,6 +154,17 @@ func DecodeRecord(sequence uint64, data []byte) (*Record, error) {
 	return r, nil
 }
 
+// CutRecord reads the record at the head of data, whatever its sequence, and
+// returns what follows it. As with DecodeRecord payloads alias data and the error
+// is a *DamageError.
+func CutRecord(data []byte) (r *Record, rest []byte, err error) {
+	r, size, damage := decodePrefix(data)
+	if damage != nil {
+		return nil, nil, damage
+	}
+	return r, data[size:], nil
+}
+
 // decodePrefix reads the record at the head of data and returns its size there.
 func decodePrefix(data []byte) (r *Record, size int, damage *DamageError) {
 	h, reason := decodeHeader(data)

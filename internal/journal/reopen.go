@@ -66,7 +66,7 @@ func (j *Journal) takeUp(ctx context.Context, e *engine) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.tail = found
+	j.moveTail(found)
 	return nil
 }
 
