@@ -62,6 +62,7 @@ func (w *worker) merge(l *lane, o *order) {
 			Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Winner: c.ID, Loser: loser.ID, Reason: o.reason,
 		})
 	}
+	w.commanded(o)
 }
 
 // drop forgets an identity that moved to another customer.

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"sync"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
@@ -64,84 +63,13 @@ func (s *Shard) Publish(ctx context.Context, p Publication, docs []definition.Do
 	if p.Canonical, err = definition.Canonical(docs); err != nil {
 		return p, nil, nil, err
 	}
-	defer s.publishers.enter()()
-	at, err := s.opts.Journal.Append(ctx, []cx.Entry{{Kind: cx.EntryDefinitions, Payload: EncodePublication(&p)}}, nil)
-	if err != nil {
+	if p, err = appendAndWait[Publication](ctx, s, "publish", cx.Entry{Kind: cx.EntryDefinitions, Payload: EncodePublication(&p)}); err != nil {
 		return p, nil, nil, err
 	}
-	if p, err = s.outcome(ctx, at, p); err != nil {
-		return p, nil, nil, err
+	if p.Sequence == 0 {
+		return p, nil, nil, cx.E(cx.Internal, "publish", "the machine could not build a set that had been checked")
 	}
 	return p, set, nil, nil
-}
-
-// outcome waits until the machine has passed the entry at a position that
-// publishes p, and returns what it made of it.
-func (s *Shard) outcome(ctx context.Context, at cx.Position, p Publication) (Publication, error) {
-	for {
-		passed, known, more := s.publishers.outcome(at)
-		if known && passed.Sequence == 0 {
-			return p, cx.E(cx.Internal, "publish", "the machine could not build a set that had been checked")
-		}
-		if known {
-			return passed, nil
-		}
-		select {
-		case <-more:
-		case <-s.failed:
-			return p, s.failure
-		case <-ctx.Done():
-			return p, &cx.Error{Kind: cx.Unavailable, Op: "publish", Err: fmt.Errorf("the set is in the journal but did not take effect in time; look again in a moment (%w)", ctx.Err())}
-		}
-	}
-}
-
-// publishers are the calls of Publish under way. They find what became of their
-// entries by position: an entry that the machine reads from the store does not
-// know who appended it.
-type publishers struct {
-	mu       sync.Mutex
-	waiting  int
-	outcomes map[cx.Position]Publication // since somebody waits
-	more     chan struct{}               // closed when there is another outcome
-}
-
-// enter must be called before the entry is appended: from then on outcomes are
-// kept, until the returned function is called.
-func (p *publishers) enter() (leave func()) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waiting++; p.waiting == 1 {
-		p.outcomes, p.more = map[cx.Position]Publication{}, make(chan struct{})
-	}
-	return func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		if p.waiting--; p.waiting == 0 {
-			p.outcomes = nil
-		}
-	}
-}
-
-// outcome returns what became of the entry at a position, if that is known, and
-// when to ask again.
-func (p *publishers) outcome(at cx.Position) (made Publication, known bool, more <-chan struct{}) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	made, known = p.outcomes[at]
-	return made, known, p.more
-}
-
-// tell keeps what the machine made of an entry for whoever waits for it.
-func (p *publishers) tell(made *Publication) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.waiting == 0 {
-		return
-	}
-	p.outcomes[made.Position] = *made
-	close(p.more)
-	p.more = make(chan struct{})
 }
 
 // Check builds the documents as Publish would, without publishing them.
@@ -172,7 +100,7 @@ func (s *Shard) publish(at cx.Position, payload []byte) {
 	} else if s.opts.Published != nil {
 		s.opts.Published(p)
 	}
-	s.publishers.tell(&p)
+	s.outcomes.give(at, p)
 }
 
 // enforce builds the set and makes it part of the state.

@@ -85,6 +85,7 @@ type Shard struct {
 	now        cx.Instant
 	skip       cx.Position // warehouse rows up to here are stored already
 	askers     askers
+	outcomes   outcomes
 	imports    imports
 	batches    []*batch // one a worker, being filled
 	barriers   chan *report
@@ -111,7 +112,6 @@ type Shard struct {
 	warehouse    *watermark
 	feeding      atomic.Int32 // batches that the warehouse has not stored yet
 	flushes      chan chan<- struct{}
-	publishers   publishers
 
 	parts chan *part
 	cuts  chan *cutHead
@@ -322,6 +322,10 @@ func (s *Shard) record(r *journal.Record) error {
 		case cx.EntryDefinitions:
 			s.send()
 			s.publish(at, e.Payload)
+		case cx.EntryCommand:
+			if err := s.command(at, e.Payload); err != nil {
+				return err
+			}
 		default:
 			return fmt.Errorf("journal entry %v has kind %d, which this version does not know: run a newer one", at, e.Kind)
 		}

@@ -105,18 +105,19 @@ const (
 
 // order is one step of one customer, at one position.
 type order struct {
-	kind     orderKind
-	fresh    bool // the customer begins to exist here
-	at       cx.Position
-	customer cx.CustomerID
-	resident *resident // as prefetch found it, nil when it was not in memory
-	links    []cx.Identity
-	event    *cx.Event // of a merge or a move: nil
-	about    cx.Workspace
-	hand     *handoff
-	waiter   *Waiter
-	index    int
-	reason   string // of a merge
+	kind      orderKind
+	fresh     bool // the customer begins to exist here
+	commanded bool // by an operator, who waits for it
+	at        cx.Position
+	customer  cx.CustomerID
+	resident  *resident // as prefetch found it, nil when it was not in memory
+	links     []cx.Identity
+	event     *cx.Event // of a merge or a move: nil
+	about     cx.Workspace
+	hand      *handoff
+	waiter    *Waiter
+	index     int
+	reason    string // of a merge
 }
 
 // handoff carries a merged customer from its old lane to its new one.

@@ -121,6 +121,17 @@ func (r *Resolver) Current(id cx.CustomerID) cx.CustomerID {
 	return root
 }
 
+// Join makes two customers one because an operator says so; ok is false when
+// they are one already.
+func (r *Resolver) Join(a, b cx.CustomerID) (m Merge, ok bool) {
+	r.settle()
+	a, b = r.Current(a), r.Current(b)
+	if a == b {
+		return Merge{}, false
+	}
+	return r.unite(a, b, "operator"), true
+}
+
 // Changes returns the rows and the merges (loser, winner) since the last call,
 // in the order in which they came about, and forgets them.
 func (r *Resolver) Changes() (rows []IdentityRow, merged [][2]cx.CustomerID) {

@@ -137,16 +137,10 @@ func (s *resolving) move(n *name, id cx.CustomerID) {
 	s.out.Moves = append(s.out.Moves, Move{s.out.Links[len(s.out.Links)-1], id})
 }
 
-// merge makes the event's customer and id one. The one with the stronger
-// identity wins, of equals the older.
+// merge makes the event's customer and id one.
 func (s *resolving) merge(n *name, id cx.CustomerID) {
-	winner, loser := s.out.Customer, id
-	a, b := s.r.at(winner).strength(), s.r.at(loser).strength()
-	if b < a || a == b && loser.Position() < winner.Position() {
-		winner, loser = loser, winner
-	}
-	s.r.unite(winner, loser)
-	s.out.Moves = slices.DeleteFunc(s.out.Moves, func(m Move) bool { return m.From == loser })
-	s.out.Customer = winner
-	s.out.Merges = append(s.out.Merges, Merge{winner, loser, n.Namespace.String() + " " + s.ev.Type.String()})
+	m := s.r.unite(s.out.Customer, id, n.Namespace.String()+" "+s.ev.Type.String())
+	s.out.Moves = slices.DeleteFunc(s.out.Moves, func(v Move) bool { return v.From == m.Loser })
+	s.out.Customer = m.Winner
+	s.out.Merges = append(s.out.Merges, m)
 }

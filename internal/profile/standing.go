@@ -59,15 +59,20 @@ func (r *Resolver) set(id cx.CustomerID, s standing) {
 	r.standing[id] = s
 }
 
-// unite makes loser an alias of winner.
-func (r *Resolver) unite(winner, loser cx.CustomerID) {
+// unite makes two customers one. The one with the stronger identity wins, of
+// equals the older.
+func (r *Resolver) unite(winner, loser cx.CustomerID, reason string) Merge {
 	a, b := r.at(winner), r.at(loser)
+	if b.strength() < a.strength() || a.strength() == b.strength() && loser.Position() < winner.Position() {
+		winner, loser = loser, winner
+	}
 	a.has |= b.has
 	a.devices += b.devices
 	delete(r.standing, loser)
 	r.set(winner, a)
 	r.LoadMerged(loser, winner)
 	r.pairs = append(r.pairs, [2]cx.CustomerID{loser, winner})
+	return Merge{winner, loser, reason}
 }
 
 // loadedName is an identity that was loaded and not yet counted.

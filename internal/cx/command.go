@@ -1,0 +1,87 @@
+package cx
+
+import (
+	"encoding/binary"
+	"strconv"
+)
+
+// CommandKind says what an operator's command does. The numbers are part of the
+// format and never change.
+type CommandKind uint8
+
+// The kinds of command.
+const (
+	CommandMerge    CommandKind = 1 // two customers are one person
+	CommandUnmerge  CommandKind = 2 // two merged customers are two persons
+	CommandErase    CommandKind = 3 // a person is to be forgotten
+	CommandBackfill CommandKind = 4 // statistics that were not kept before are complete
+)
+
+var commandKindNames = [...]string{"", "merge", "unmerge", "erase", "backfill"}
+
+// String names the kind.
+func (k CommandKind) String() string {
+	if int(k) < len(commandKindNames) {
+		return commandKindNames[k]
+	}
+	return "command " + strconv.Itoa(int(k))
+}
+
+// Command is what somebody had the machine do, at one position of the journal.
+// It carries all that the machine needs to do it again on every replay.
+type Command struct {
+	Kind      CommandKind
+	Workspace Workspace
+	Who       KeyID  // whose key gave it; "" is the program itself
+	Why       string // for people
+	Body      []byte // by kind
+}
+
+const commandCodec = 1
+
+// AppendCommand encodes c as the payload of an EntryCommand.
+func AppendCommand(dst []byte, c *Command) []byte {
+	dst = append(dst, commandCodec, byte(c.Kind))
+	for _, s := range [...]string{string(c.Workspace), string(c.Who), c.Why, string(c.Body)} {
+		dst = binary.AppendUvarint(dst, uint64(len(s)))
+		dst = append(dst, s...)
+	}
+	return dst
+}
+
+// DecodeCommand reads what AppendCommand wrote. The command aliases nothing.
+func DecodeCommand(b []byte) (c Command, err error) {
+	if len(b) < 2 || b[0] != commandCodec {
+		return c, ErrCodec
+	}
+	c.Kind, b = CommandKind(b[1]), b[2:]
+	ok := true
+	next := func() string {
+		n, w := binary.Uvarint(b)
+		if w <= 0 || n > uint64(len(b)-w) {
+			ok, b = false, nil
+			return ""
+		}
+		s := string(b[w : w+int(n)])
+		b = b[w+int(n):]
+		return s
+	}
+	c.Workspace, c.Who, c.Why, c.Body = Workspace(next()), KeyID(next()), next(), []byte(next())
+	if !ok || len(b) > 0 {
+		return Command{}, ErrCodec
+	}
+	return c, nil
+}
+
+// AppendPair encodes the body of a CommandMerge: the two customers.
+func AppendPair(dst []byte, a, b CustomerID) []byte {
+	return binary.LittleEndian.AppendUint64(binary.LittleEndian.AppendUint64(dst, uint64(a)), uint64(b))
+}
+
+// DecodePair reads what AppendPair wrote.
+func DecodePair(body []byte) (a, b CustomerID, err error) {
+	if len(body) != 16 {
+		return 0, 0, ErrCodec
+	}
+	return CustomerID(binary.LittleEndian.Uint64(body)), CustomerID(binary.LittleEndian.Uint64(body[8:])), nil
+}

@@ -1,0 +1,71 @@
+package pipeline
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// Commanded is what came of an operator's command.
+type Commanded struct {
+	Position cx.Position
+	At       cx.Instant // log time
+	Err      error      // why the machine did nothing; every replay does nothing there too
+}
+
+// Command appends c and returns when it has taken effect: what is asked of the
+// machine from then on sees it. A command that the machine refuses fails with
+// the reason and changes nothing. One that is durable but was not seen to take
+// effect before ctx ended has kind Unavailable: it will.
+func (s *Shard) Command(ctx context.Context, c *cx.Command) (Commanded, error) {
+	d, err := appendAndWait[Commanded](ctx, s, c.Kind.String(), cx.Entry{Kind: cx.EntryCommand, Payload: cx.AppendCommand(nil, c)})
+	if err != nil {
+		return d, err
+	}
+	return d, d.Err
+}
+
+// command takes one command from the journal.
+func (s *Shard) command(at cx.Position, payload []byte) error {
+	c, err := cx.DecodeCommand(payload)
+	if err != nil {
+		return fmt.Errorf("command at %v: %w", at, err)
+	}
+	s.sinceTick++
+	c.Workspace = s.intern(c.Workspace)
+	switch c.Kind {
+	case cx.CommandMerge:
+		err = s.commandMerge(at, &c)
+	default:
+		return fmt.Errorf("command at %v: this version does not know %s: run a newer one", at, c.Kind)
+	}
+	if err != nil {
+		s.outcomes.give(at, Commanded{Position: at, At: s.now, Err: err})
+	}
+	return nil
+}
+
+// commandMerge makes two customers one. Which of them wins follows the rule of
+// every merge.
+func (s *Shard) commandMerge(at cx.Position, c *cx.Command) error {
+	a, b, err := cx.DecodePair(c.Body)
+	if err != nil {
+		return err
+	}
+	m, ok := s.resolver.Join(a, b)
+	if !ok {
+		return cx.E(cx.Conflict, "merge", fmt.Sprintf("%s and %s are one customer already", a, b))
+	}
+	hand := &handoff{loser: make(chan given, 1)}
+	s.order(order{kind: orderGive, at: at, customer: m.Loser, hand: hand, about: c.Workspace})
+	s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, about: c.Workspace, reason: m.Reason, commanded: true})
+	return nil
+}
+
+// commanded tells whoever gave a command that it has taken effect on the lane.
+func (w *worker) commanded(o *order) {
+	if o.commanded {
+		w.shard.outcomes.give(o.at, Commanded{Position: o.at, At: w.scope.Now})
+	}
+}
