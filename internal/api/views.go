@@ -84,25 +84,27 @@ type Attention struct {
 // StoryItem is one thing that happened to a customer. Which fields are set
 // depends on the kind.
 type StoryItem struct {
-	Kind     string `json:"kind" enum:"event,decision,exposure,segment,merge"`
+	Kind     string `json:"kind" enum:"event,decision,exposure,delivery,segment,merge"`
 	At       Time   `json:"at"`
 	Position string `json:"position" doc:"Give the last one as before= to read on"`
 
-	Name       string   `json:"name,omitempty" doc:"event: its name"`
-	Type       string   `json:"type,omitempty" doc:"event: track, page …"`
-	Session    uint32   `json:"session,omitempty" doc:"event: number of the session"`
-	Late       bool     `json:"late,omitempty" doc:"event: came more than five minutes late"`
-	Properties Raw      `json:"properties,omitempty" doc:"event"`
-	Decision   string   `json:"decision,omitempty" doc:"decision, exposure: the decision's id"`
-	Winners    []Winner `json:"winners,omitempty" doc:"decision: what was said"`
-	Action     string   `json:"action,omitempty" doc:"exposure"`
-	Place      string   `json:"place,omitempty" doc:"exposure"`
-	Fate       string   `json:"fate,omitempty" doc:"exposure: shown, clicked, dismissed …"`
-	Segment    string   `json:"segment,omitempty" doc:"segment: its name"`
-	Entered    bool     `json:"entered,omitempty" doc:"segment: entered, otherwise left"`
-	ByTime     bool     `json:"by_time,omitempty" doc:"segment: by time alone"`
-	Other      string   `json:"other,omitempty" doc:"merge: the customer that was joined to this one"`
-	Reason     string   `json:"reason,omitempty" doc:"merge: what linked them"`
+	Name        string   `json:"name,omitempty" doc:"event: its name"`
+	Type        string   `json:"type,omitempty" doc:"event: track, page …"`
+	Session     uint32   `json:"session,omitempty" doc:"event: number of the session"`
+	Late        bool     `json:"late,omitempty" doc:"event: came more than five minutes late"`
+	Properties  Raw      `json:"properties,omitempty" doc:"event"`
+	Decision    string   `json:"decision,omitempty" doc:"decision, exposure, delivery: the decision's id"`
+	Winners     []Winner `json:"winners,omitempty" doc:"decision: what was said"`
+	Action      string   `json:"action,omitempty" doc:"exposure, delivery"`
+	Place       string   `json:"place,omitempty" doc:"exposure"`
+	Fate        string   `json:"fate,omitempty" doc:"exposure: shown, clicked, dismissed …; delivery: sent, failed, unknown or withheld"`
+	Delivery    string   `json:"delivery,omitempty" doc:"delivery: the key that every attempt carried"`
+	Destination string   `json:"destination,omitempty" doc:"delivery: where it went"`
+	Segment     string   `json:"segment,omitempty" doc:"segment: its name"`
+	Entered     bool     `json:"entered,omitempty" doc:"segment: entered, otherwise left"`
+	ByTime      bool     `json:"by_time,omitempty" doc:"segment: by time alone"`
+	Other       string   `json:"other,omitempty" doc:"merge: the customer that was joined to this one"`
+	Reason      string   `json:"reason,omitempty" doc:"merge: what linked them; delivery: why it was not sent"`
 }
 
 // Winner is an action that won a place.
@@ -213,10 +215,11 @@ type FieldChange struct {
 
 // Counts says how much is in a set.
 type Counts struct {
-	Segments   int `json:"segments"`
-	Actions    int `json:"actions"`
-	Policies   int `json:"policies"`
-	Statistics int `json:"statistics"`
+	Segments     int `json:"segments"`
+	Actions      int `json:"actions"`
+	Policies     int `json:"policies"`
+	Destinations int `json:"destinations"`
+	Statistics   int `json:"statistics"`
 }
 
 // Import is how far the import of a file has come.

@@ -34,6 +34,7 @@ func storyItem(i *warehouse.Item) api.StoryItem {
 		Kind: string(i.Kind), At: api.TimeOf(i.At), Position: i.Position.String(), Name: i.Name, Type: i.Type,
 		Session: i.Session, Late: i.Late, Properties: i.Properties, Decision: i.Decision, Action: i.Action, Place: i.Place,
 		Fate: i.Fate, Segment: i.Segment, Entered: i.Entered, ByTime: i.ByTime, Other: i.Loser, Reason: i.Reason,
+		Delivery: i.Delivery, Destination: i.Destination,
 	}
 	for _, won := range i.Winners {
 		out.Winners = append(out.Winners, api.Winner{Action: won.Action, Place: won.Place})

@@ -131,6 +131,8 @@ func countsOf(set *definition.Set) (c api.Counts) {
 			c.Actions++
 		case definition.Policy:
 			c.Policies++
+		case definition.Destination:
+			c.Destinations++
 		case definition.Workspace: // the settings of all of these
 		}
 	}

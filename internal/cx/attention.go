@@ -13,9 +13,15 @@ const (
 	Dismissed AttentionState = 4
 	Released  AttentionState = 5 // never seen: does not count
 	Withdrawn AttentionState = 6 // taken back because it no longer applies; counts if it was seen
+
+	// Of what goes out by other channels than the page.
+	Outgoing  AttentionState = 7  // decided, its fate not known yet
+	Delivered AttentionState = 8  // the receiver has it
+	Failed    AttentionState = 9  // never arrived: does not count
+	Unsure    AttentionState = 10 // tried, and nobody knows whether it arrived: counts
 )
 
-var attentionNames = [...]string{"", "reserved", "shown", "clicked", "dismissed", "released", "withdrawn"}
+var attentionNames = [...]string{"", "reserved", "shown", "clicked", "dismissed", "released", "withdrawn", "outgoing", "delivered", "failed", "unsure"}
 
 // String names the state in snake_case.
 func (s AttentionState) String() string {
@@ -26,8 +32,8 @@ func (s AttentionState) String() string {
 }
 
 // Attention is one line of the ledger of attention: one treatment decided for a
-// customer and its fate. Caps count lines in state Reserved, Shown, Clicked,
-// Dismissed, and Withdrawn ones with a ShownAt. A customer keeps many lines, so
+// customer and its fate. Caps count every line but Released and Failed ones, and
+// Withdrawn ones without a ShownAt. A customer keeps many lines, so
 // they are small: what most of them have in common is told by a Notice, and what
 // was answered goes when it can no longer be repeated.
 type Attention struct {
@@ -35,7 +41,7 @@ type Attention struct {
 	Notice
 	At      Instant // log time of the decision
 	ShownAt Instant // log time of the exposure, 0 when not seen
-	End     Instant // Reserved: when the reservation runs out; else log time of click, dismissal, withdrawal or release, 0 while it is shown
+	End     Instant // Reserved: when the reservation runs out; else log time of click, dismissal, withdrawal, release or of knowing the fate, 0 while it is shown or on its way
 	Said    *Said   // nil once it can no longer be repeated; never changed
 	Session uint32  // Visit.Number of the session in which it was decided
 	State   AttentionState
@@ -85,7 +91,7 @@ func (n Notice) Equal(o Notice) bool { return n == o }
 
 // Counts reports whether the line counts towards caps.
 func (a *Attention) Counts() bool {
-	return a.State != Released && (a.State != Withdrawn || a.ShownAt != 0)
+	return a.State != Released && a.State != Failed && (a.State != Withdrawn || a.ShownAt != 0)
 }
 
 // Live reports whether the treatment is, as far as we know, still on screen or

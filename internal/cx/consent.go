@@ -10,10 +10,11 @@ const (
 	Personalization Purpose = "personalization" // using history to choose content
 	Marketing       Purpose = "marketing"       // promotion, in any channel
 	Replay          Purpose = "replay"          // recording the visit
+	Transactional   Purpose = "transactional"   // what somebody asked for or is owed: confirmations, records for a company's own systems
 )
 
 // Purposes lists every purpose, in the order in which they are shown.
-var Purposes = []Purpose{OnSiteService, Analytics, Personalization, Marketing, Replay}
+var Purposes = []Purpose{OnSiteService, Analytics, Personalization, Marketing, Replay, Transactional}
 
 // Channel is where something is said. "" in a grant means every channel.
 type Channel string

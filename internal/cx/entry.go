@@ -52,6 +52,7 @@ const (
 	EntryTick        EntryKind = 2 // empty: log time is the record's
 	EntryDefinitions EntryKind = 3 // a published set of definitions
 	EntryCommand     EntryKind = 4 // an operator's command
+	EntryFate        EntryKind = 5 // how a delivery ended
 )
 
 // Entry is one journal entry.

@@ -11,10 +11,11 @@ import (
 
 // Action is something we could do, compiled. A nil condition always holds.
 type Action struct {
-	Name    string
-	Purpose cx.Purpose
-	Channel cx.Channel
-	Place   string
+	Name        string
+	Purpose     cx.Purpose
+	Channel     cx.Channel
+	Place       string // off site too: of what wants one place one wins
+	Destination string // where it goes; "" on site
 
 	Triggers   []Trigger
 	Eligible   *rule.Program // the person may have it
@@ -63,8 +64,9 @@ type Weight struct {
 	Percent float64
 }
 
-// Policy is the contact policy over all actions together. The zero Policy
-// allows everything.
+// Policy is the contact policy over all actions together, but for those of
+// purpose transactional, which neither ask it nor count. The zero Policy allows
+// everything.
 type Policy struct {
 	Caps     Caps
 	Cooldown cx.Instant // silence after a dismissal of any action

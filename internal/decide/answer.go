@@ -7,10 +7,13 @@ import (
 	"github.com/kikubari/kikubari/internal/template"
 )
 
-// render writes what action a says now, as the raw JSON a client shows. It must
-// have passed the gates.
+// render writes what action a says now, as the raw JSON a client shows or a
+// destination is sent. It must have passed the gates.
 func (d *Decider) render(in *Input, a *Action) []byte {
 	d.lacks(in, a)
+	if a.Channel != cx.Web {
+		return d.words.keep(d.address(in, a))
+	}
 	return d.words.keep(d.write(in.ID, a, languageOf(in), false))
 }
 

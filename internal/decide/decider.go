@@ -162,12 +162,13 @@ func (d *Decider) put(in *Input, out *Result) {
 // say adds the treatment that action i won a place with, and its line.
 func (d *Decider) say(in *Input, out *Result, i int) {
 	a, s := &in.Offer.actions[i], in.Scope
-	said := d.words.say(cx.Said{Message: in.Message, Content: d.render(in, a)})
-	out.Decision.Treatments = append(out.Decision.Treatments, cx.Treatment{Action: a.Name, Place: a.Place, Channel: a.Channel, Content: said.Content})
-	out.Lines = append(out.Lines, cx.Attention{
-		Decision: in.ID, Notice: in.Offer.terms[i].notice, State: cx.Reserved, At: s.Now, End: s.Now + Reservation,
-		Said: said, Session: s.Customer.Session.Number,
-	})
+	content := d.render(in, a)
+	out.Decision.Treatments = append(out.Decision.Treatments, cx.Treatment{Action: a.Name, Place: a.Place, Channel: a.Channel, Content: content})
+	line := cx.Attention{Decision: in.ID, Notice: in.Offer.terms[i].notice, State: cx.Outgoing, At: s.Now, Session: s.Customer.Session.Number}
+	if a.Channel == cx.Web {
+		line.State, line.End, line.Said = cx.Reserved, s.Now+Reservation, d.words.say(cx.Said{Message: in.Message, Content: content})
+	}
+	out.Lines = append(out.Lines, line)
 }
 
 // Reset empties r, keeping its memory: for a step in which nothing is decided.

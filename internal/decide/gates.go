@@ -109,22 +109,25 @@ func (a *attention) read(in *Input) {
 	for i := range c.Ledger {
 		l := &c.Ledger[i]
 		index := in.Offer.indexOf(l.Notice)
-		a.add(index, countsOf(l, c, s.Now, today))
+		a.add(in.Offer, index, countsOf(l, c, s.Now, today))
 		if index >= 0 && onScreen(l, c, s.Now) {
 			a.visible[index] = i + 1
 		}
 	}
 	for i := range c.Tallies {
 		t := &c.Tallies[i]
-		a.add(in.Offer.index(t.Action), countsOfTally(t, c, today))
+		a.add(in.Offer, in.Offer.index(t.Action), countsOfTally(t, c, today))
 	}
 }
 
-func (a *attention) add(action int, n counts) {
-	a.all.plus(n)
+func (a *attention) add(o *Offer, action int, n counts) {
 	if action >= 0 {
 		a.each[action].plus(n)
+		if o.actions[action].Purpose == cx.Transactional {
+			return
+		}
 	}
+	a.all.plus(n)
 }
 
 // stops tries caps, cool-downs and what is on screen already.
@@ -133,6 +136,9 @@ func (a *attention) stops(in *Input, i int) (cx.Gate, float64) {
 		a.read(in)
 	}
 	action, own, policy := &in.Offer.actions[i], a.each[i], in.policy()
+	if action.Purpose == cx.Transactional {
+		policy = &noPolicy
+	}
 	if _, n := exceeded(action.Caps, own); n > 0 {
 		return cx.GateActionCap, float64(n)
 	}

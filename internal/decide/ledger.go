@@ -23,7 +23,7 @@ const (
 
 // Reserve puts the lines of a decision into the ledger of c. What they replace
 // on the screen is withdrawn. The caller sets a cx.TimerRelease for each
-// decision, due at the lines' End.
+// decision, due at ReleaseAt.
 func Reserve(c *cx.Customer, lines []cx.Attention, now cx.Instant, zone *time.Location) {
 	if len(lines) == 0 {
 		return
@@ -34,6 +34,17 @@ func Reserve(c *cx.Customer, lines []cx.Attention, now cx.Instant, zone *time.Lo
 		c.Ledger = append(c.Ledger, lines[i])
 	}
 	Prune(c, now, zone)
+}
+
+// ReleaseAt returns when the reservations of a decision's lines run out, 0 when
+// there are none.
+func ReleaseAt(lines []cx.Attention) cx.Instant {
+	for i := range lines {
+		if lines[i].State == cx.Reserved {
+			return lines[i].End
+		}
+	}
+	return 0
 }
 
 // withRoom returns the ledger with room for n more lines, and little more: there

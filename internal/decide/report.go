@@ -52,6 +52,8 @@ func Report(c *cx.Customer, f Fate, now cx.Instant) (r Reported, ok bool) {
 	}
 	switch {
 	case f.State == cx.Shown && l.State == cx.Withdrawn:
+	case f.State == cx.Shown && l.Channel() != cx.Web:
+		end(l, cx.Shown, now) // nothing of it is on the page
 	case f.State == cx.Shown:
 		l.State, l.End, l.Said = cx.Shown, 0, ownWords(l.Said)
 	default:

@@ -24,6 +24,7 @@ type actionSpec struct {
 	context      []weight
 	message      template.Message
 	variables    []phrase // the values of message.Variables
+	destination  phrase
 }
 
 // trigger is a trigger before its rule is compiled.
@@ -53,17 +54,26 @@ func readAction(f *form) *actionSpec {
 		Name: f.v.name(), Purpose: readPurpose(f), Channel: readChannel(f),
 		Caps: readCaps(f), Cooldown: f.span("cooldown", defaultCooldown), Floor: readFloor(f),
 		Prior: readPrior(f), Value: f.number("value", 1, 0, 1e9), Lever: f.number("lever", 0, -100, 1000),
-		Live: f.boolean("live", false),
 	}
 	a.issue, a.group = f.phrase("issue").text, f.phrase("group").text
 	a.triggers = readTriggers(f)
 	a.eligible, a.applicable, a.suitable = f.phrase("eligible"), f.phrase("applicable"), f.phrase("suitable")
 	a.context = readContext(f, false)
+	if a.action.Channel == cx.Web {
+		readOnSite(f, a)
+	} else {
+		readOutgoing(f, a)
+	}
+	return a
+}
+
+// readOnSite reads what an action shows, and where on the page.
+func readOnSite(f *form, a *actionSpec) {
+	a.action.Live = f.boolean("live", false)
 	a.action.Place, a.message.Layout = readPlace(f)
 	a.message.Tone = template.Tone(f.choice("tone", string(template.Info), string(template.Info), string(template.Success)))
 	readVariables(f, a)
 	readCopies(f, a)
-	return a
 }
 
 // name returns the name field of a document, which has been checked already.
@@ -80,7 +90,7 @@ func readPurpose(f *form) cx.Purpose {
 }
 
 func readChannel(f *form) cx.Channel {
-	return cx.Channel(f.choice("channel", string(cx.Web), string(cx.Web)))
+	return cx.Channel(f.choice("channel", string(cx.Web), string(cx.Web), string(cx.Webhook)))
 }
 
 func readPrior(f *form) (p cx.Prior) {
@@ -205,22 +215,36 @@ func readCopies(f *form, a *actionSpec) {
 		}
 	}
 	c.done()
+	unusedVariables(f, a)
+}
+
+// unusedVariables reports variables that stand nowhere.
+func unusedVariables(f *form, a *actionSpec) {
+	where := "a copy"
+	if a.action.Channel != cx.Web {
+		where = "a field of body"
+	}
 	for i, v := range a.message.Variables {
 		if !a.message.Uses(i) {
 			m := f.v.member("variables")
-			f.at(m.line, m.column, "variable %q is never used; write {{ %s }} in a copy or take it out", v.Name, v.Name)
+			f.at(m.line, m.column, "variable %q is never used; write {{ %s }} in %s or take it out", v.Name, v.Name, where)
 		}
 	}
+}
+
+func variableNames(a *actionSpec) []string {
+	names := make([]string, len(a.message.Variables))
+	for i, v := range a.message.Variables {
+		names[i] = v.Name
+	}
+	return names
 }
 
 // closeLabels name the button that closes a message when the copy does not.
 var closeLabels = [...]string{template.Japanese: "閉じる", template.English: "Close"}
 
 func readCopy(f *form, l template.Language, a *actionSpec) template.Copy {
-	names := make([]string, len(a.message.Variables))
-	for i, v := range a.message.Variables {
-		names[i] = v.Name
-	}
+	names := variableNames(a)
 	c := template.Copy{
 		Title: f.template("title", 120, names),
 		Text:  f.template("text", 600, names),

@@ -39,6 +39,7 @@ func (b Builder) Build(docs []Document, sequence uint64) (*Set, []Problem) {
 	w.unique()
 	w.workspace()
 	w.segments()
+	w.destinations()
 	w.actions(w.policy())
 	if len(w.problems) > 0 {
 		return nil, sorted(w.problems)

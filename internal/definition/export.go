@@ -10,7 +10,8 @@ import (
 )
 
 // Export writes documents as YAML, one a file: workspace.yaml,
-// segments/NAME.yaml, actions/NAME.yaml and policies/NAME.yaml. Fields come in
+// segments/NAME.yaml, actions/NAME.yaml, policies/NAME.yaml and
+// destinations/NAME.yaml. Fields come in
 // the order of the manual, names that people gave in alphabetical order, and
 // comments are not known any more. Parse gives the same documents again, with the
 // same Canonical form: every file is read back before it is returned.
@@ -69,17 +70,17 @@ func (d *Document) readsBack(text []byte) bool {
 var fieldOrder = []string{
 	"kind", "name", "description", "enabled",
 	"time_zone", "currency", "language", "consent", "allowed", "categories", "redact", "merge_on", "batching", "values",
-	"purpose", "channel", "place", "layout", "tone", "live", "issue", "group", "action",
+	"purpose", "channel", "destination", "place", "layout", "tone", "live", "issue", "group", "action",
 	"trigger", "event", "segment", "when",
 	"eligible", "applicable", "suitable",
 	"caps", "session", "day", "total", "cooldown", "floor", "propensity", "score",
 	"value", "lever", "prior", "mean", "weight", "levers", "context", "percent",
 	"variables", "format", "in", "default",
-	"copy", "ja", "en", "title", "text", "button", "label", "url", "close",
+	"body", "copy", "ja", "en", "title", "text", "button", "label", "url", "close", "idempotent",
 }
 
 // ownNames are the fields whose tables hold names that people gave.
-var ownNames = []string{"values", "categories", "variables", "issue", "group"}
+var ownNames = []string{"values", "categories", "variables", "body", "issue", "group"}
 
 // inOrder returns the fields of a table as Export writes them; those that the
 // manual does not know come last, by name.

@@ -88,6 +88,7 @@ func (w *work) action(d *Document, spec *actionSpec, p *compiledPolicy) decide.A
 		a.Context = append(a.Context, decide.Weight{When: w.compile(d, c.when, rule.CompileCondition), Percent: c.percent})
 	}
 	a.Context = append(a.Context, p.weights(d.Name, spec)...)
+	w.goes(d, spec)
 	w.message(d, spec, &a)
 	return a
 }

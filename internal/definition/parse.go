@@ -21,9 +21,11 @@ const (
 	Segment   Kind = "segment"
 	Action    Kind = "action"
 	Policy    Kind = "policy"
+
+	Destination Kind = "destination"
 )
 
-var kinds = []string{string(Workspace), string(Segment), string(Action), string(Policy)}
+var kinds = []string{string(Workspace), string(Segment), string(Action), string(Policy), string(Destination)}
 
 // File is one YAML file; it may hold several documents.
 type File struct {
@@ -39,7 +41,7 @@ type Document struct {
 	Line int
 
 	body *value
-	spec any // *workspaceSpec, *segmentSpec, *actionSpec or *policySpec
+	spec any // *workspaceSpec, *segmentSpec, *actionSpec, *policySpec or *destinationSpec
 }
 
 func (d *Document) title() string { return string(d.Kind) + " " + d.Name }
@@ -147,7 +149,7 @@ func parseDocument(file string, body *value, problems *[]Problem) (doc Document,
 	if body.kind != table {
 		return Document{}, false
 	}
-	kind := f.needPhrase("kind", "write kind: workspace, segment, action or policy")
+	kind := f.needPhrase("kind", "write kind: workspace, segment, action, policy or destination")
 	name := f.needPhrase("name", slugHint)
 	doc = Document{Kind: Kind(kind.text), Name: name.text, File: file, Line: body.line, body: body}
 	if name.given() && !isSlug(name.text) {
@@ -167,6 +169,8 @@ func parseDocument(file string, body *value, problems *[]Problem) (doc Document,
 		doc.spec = readAction(f)
 	case Policy:
 		doc.spec = readPolicy(f)
+	case Destination:
+		doc.spec = readDestination(f)
 	default:
 		r.document = ""
 		f.on(kind.at, "kind cannot be %q; %s", kind.text, suggest(kind.text, kinds))

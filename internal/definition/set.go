@@ -18,6 +18,8 @@ type Set struct {
 	Offer     *decide.Offer  // the enabled actions; Offer.Names() is what traces count in
 	Policy    *decide.Policy // never nil
 
+	Destinations []Endpoint // by name
+
 	Statistics []SlotSpec // what profile has to keep, by slot
 	Values     []Value    // named expressions, by name
 	Documents  []Document // what the set was built from, by kind and name

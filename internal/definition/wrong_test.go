@@ -78,7 +78,7 @@ func TestWrong(t *testing.T) {
 		},
 		{
 			"no kind", "name: shop\n",
-			"shop.yaml:1:1: kind is missing; write kind: workspace, segment, action or policy",
+			"shop.yaml:1:1: kind is missing; write kind: workspace, segment, action, policy or destination",
 		},
 		{
 			"another kind", "kind: segmnet\nname: a\n",

@@ -23,6 +23,9 @@ type part struct {
 	customers []CustomerRow
 	gone      []cx.CustomerID
 	spilled   []SpillRow
+
+	deliveries []cx.Delivery
+	settled    []cx.SendKey
 }
 
 // cutHead is what the sequencer knows of a cut.
@@ -39,8 +42,9 @@ type cutHead struct {
 // beginCut turns the page: what changed so far belongs to the cut, what changes
 // from now on to the next one.
 func (w *worker) beginCut(number uint64) {
-	w.running = &part{cut: number, gone: w.next.gone, spilled: w.next.spilled}
-	w.next = part{}
+	next := w.next
+	next.cut = number
+	w.running, w.next = &next, part{}
 	w.pending, w.dirty = w.dirty, w.pending[:0]
 	w.epoch = number + 1
 	w.turnPage(number)
@@ -102,6 +106,8 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 				c.Customers = append(c.Customers, p.customers...)
 				c.Gone = append(c.Gone, p.gone...)
 				c.Spilled = append(c.Spilled, p.spilled...)
+				c.Deliveries = append(c.Deliveries, p.deliveries...)
+				c.Settled = append(c.Settled, p.settled...)
 			case <-ctx.Done():
 				return
 			}

@@ -151,9 +151,10 @@ func (w *worker) decide(c *cx.Customer, at cx.Position, ev *cx.Event, entered []
 		w.record(&in, c, ev, at)
 	}
 	decide.Reserve(c, w.result.Lines, w.scope.Now, w.scope.Zone)
-	if len(w.result.Lines) > 0 {
-		setTimer(c, cx.Timer{Due: w.result.Lines[0].End, Kind: cx.TimerRelease, Ref: uint64(in.ID)})
+	if due := decide.ReleaseAt(w.result.Lines); due != 0 {
+		setTimer(c, cx.Timer{Due: due, Kind: cx.TimerRelease, Ref: uint64(in.ID)})
 	}
+	w.send(&in, c, at)
 	w.countsOf(c.Workspace).Decisions.Add(1)
 	w.countsOf(c.Workspace).Treatments.Add(uint64(len(w.result.Lines)))
 	return true

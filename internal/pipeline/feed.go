@@ -14,13 +14,14 @@ func (b *Batch) add(o *Batch) {
 	b.Exposures = append(b.Exposures, o.Exposures...)
 	b.Moves = append(b.Moves, o.Moves...)
 	b.Merges = append(b.Merges, o.Merges...)
+	b.Deliveries = append(b.Deliveries, o.Deliveries...)
 }
 
 // reset empties b so that it can be filled again.
 func (b *Batch) reset() {
 	b.Upto = 0
 	b.Events, b.Decisions, b.Exposures = emptied(b.Events), emptied(b.Decisions), emptied(b.Exposures)
-	b.Moves, b.Merges = emptied(b.Moves), emptied(b.Merges)
+	b.Moves, b.Merges, b.Deliveries = emptied(b.Moves), emptied(b.Merges), emptied(b.Deliveries)
 }
 
 // emptied returns the memory of rows, which hold on to nothing any more, or none

@@ -31,6 +31,10 @@ type Store interface {
 	// EachDue calls found with the earliest due time of every stored customer that
 	// has one.
 	EachDue(ctx context.Context, found func(id cx.CustomerID, due cx.Instant) error) error
+	// EachDelivery calls found for every delivery of the outbox whose position is
+	// above after, in order of position and key: those whose fate the checkpoint
+	// does not know. found may keep what it is given.
+	EachDelivery(ctx context.Context, after cx.Position, found func(cx.Delivery) error) error
 	// SeenAt returns when a message of a customer was received, in seconds since
 	// 1970, if its mark was spilled to the store; ok is false when it was not.
 	SeenAt(ctx context.Context, id cx.CustomerID, message uint64) (at uint32, ok bool, err error)
@@ -57,7 +61,9 @@ type Checkpoint struct {
 	Identities []IdentityRow
 	Merged     [][2]cx.CustomerID // loser, winner
 	Spilled    []SpillRow
-	SpillFloor uint32 // spilled marks received before this second may be dropped
+	SpillFloor uint32        // spilled marks received before this second may be dropped
+	Deliveries []cx.Delivery // put into the outbox …
+	Settled    []cx.SendKey  // … and then taken out of it: their fate is known
 }
 
 // CustomerRow is one customer, encoded. Due is the earliest due time of its
@@ -104,6 +110,8 @@ type Batch struct {
 	Exposures []ExposureRow
 	Moves     []SegmentRow
 	Merges    []MergeRow
+
+	Deliveries []DeliveryRow
 }
 
 // EventRow is one folded event; duplicates are not rows.
@@ -161,4 +169,11 @@ type MergeRow struct {
 	Winner    cx.CustomerID
 	Loser     cx.CustomerID
 	Reason    string // namespace and call that linked them
+}
+
+// DeliveryRow is how one delivery ended, once for each.
+type DeliveryRow struct {
+	Position cx.Position // of the fate
+	At       cx.Instant
+	cx.Fate
 }

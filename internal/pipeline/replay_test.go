@@ -1,6 +1,7 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,7 @@ func (s *shelf) Append(_ context.Context, b *pipeline.Batch) error {
 	s.batch.Exposures = append(s.batch.Exposures, b.Exposures...)
 	s.batch.Moves = append(s.batch.Moves, b.Moves...)
 	s.batch.Merges = append(s.batch.Merges, b.Merges...)
+	s.batch.Deliveries = append(s.batch.Deliveries, b.Deliveries...)
 	s.upto = b.Upto
 	return nil
 }
@@ -153,13 +155,14 @@ func demoDocuments(t *testing.T) []byte {
 			return err
 		}
 		text, err := fs.ReadFile(demo.Definitions(), name)
+		text = bytes.Replace(text, []byte("allowed: ["), []byte("allowed: [transactional, "), 1)
 		files = append(files, definition.File{Name: name, Text: text})
 		return err
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	files = append(files, definition.File{Name: "reminder.yaml", Text: []byte(reminder)})
+	files = append(files, definition.File{Name: "reminder.yaml", Text: []byte(reminder)}, definition.File{Name: "hooks.yaml", Text: []byte(hooks)})
 	docs, problems := definition.Parse(files)
 	if len(problems) > 0 {
 		t.Fatal(definition.AsError(problems))

@@ -47,6 +47,7 @@ type Options struct {
 	// Of these, 0 and less stand for the default.
 	Workers         int           // goroutines that run the lanes; default one a core
 	CheckpointEvery time.Duration // shortest time between two cuts; default 5 s
+	SendWithin      time.Duration // the same while something waits to be sent; default 1 s
 	CacheBytes      int64         // memory for customers; default 1 GiB
 	RestAfter       time.Duration // how long a customer is kept decoded after its last event, at least; default 1 minute
 
@@ -106,6 +107,7 @@ type Shard struct {
 	lastTick     atomic.Int64           // log time of the last tick
 	identities   atomic.Int64           // known to the resolver
 	restless     atomic.Bool            // something happened since the last tick, or is not saved
+	sending      atomic.Bool            // a delivery waits for the next cut
 	cutting      atomic.Bool
 	committed    atomic.Uint64 // position of the last checkpoint
 	committedCut atomic.Uint64
@@ -130,6 +132,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	orDefault(&opts.Workers, runtime.GOMAXPROCS(0))
 	opts.Workers = min(opts.Workers, cx.Lanes)
 	orDefault(&opts.CheckpointEvery, 5*time.Second)
+	orDefault(&opts.SendWithin, time.Second)
 	orDefault(&opts.RestAfter, time.Minute)
 	orDefault(&opts.CacheBytes, 1<<30)
 	if opts.Watcher == nil {
@@ -207,6 +210,12 @@ func (s *Shard) recover(ctx context.Context) error {
 	}
 	if err := s.opts.Store.EachMerged(ctx, func(loser, winner cx.CustomerID) error {
 		s.resolver.LoadMerged(loser, winner)
+		return nil
+	}); err != nil {
+		return err
+	}
+	if err := s.opts.Store.EachDelivery(ctx, 0, func(d cx.Delivery) error {
+		s.lanes[d.Customer.Lane()].outbox.put(d.Key)
 		return nil
 	}); err != nil {
 		return err
@@ -325,6 +334,10 @@ func (s *Shard) record(r *journal.Record) error {
 		case cx.EntryCommand:
 			if err := s.command(at, e.Payload); err != nil {
 				return err
+			}
+		case cx.EntryFate:
+			if err := s.settle(at, e.Payload); err != nil {
+				return fmt.Errorf("fate at %v: %w", at, err)
 			}
 		default:
 			return fmt.Errorf("journal entry %v has kind %d, which this version does not know: run a newer one", at, e.Kind)

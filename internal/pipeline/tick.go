@@ -165,7 +165,8 @@ func (s *Shard) wantsCut(replay, quiet bool) bool {
 	if s.sinceTick == 0 && !s.unsaved {
 		return false
 	}
-	return time.Since(s.lastCut) >= s.opts.CheckpointEvery || quiet && !replay
+	since := time.Since(s.lastCut)
+	return since >= s.opts.CheckpointEvery || quiet && !replay || s.sending.Load() && !replay && since >= s.opts.SendWithin
 }
 
 // barrier has every worker finish what it was given, do what b says and report.
@@ -214,6 +215,7 @@ func (s *Shard) cut(b batch) {
 		head.done = append(head.done, <-s.flushes)
 	}
 	s.unsaved, s.lastCut = false, time.Now()
+	s.sending.Store(false) // what the lanes have put out by now is in this cut
 	select {
 	case s.cuts <- head:
 	case <-s.stopping:

@@ -24,6 +24,7 @@ type lane struct {
 	resting   map[cx.CustomerID]rest
 	alarms    alarms
 	learned   learn.Delta // what this lane's customers taught since the last tick
+	outbox    outbox
 }
 
 // worker is one goroutine that runs some of the lanes. It takes its orders in
@@ -97,10 +98,12 @@ type report struct {
 type orderKind uint8
 
 const (
-	orderEvent orderKind = iota // fold an event and judge it
-	orderGive                   // hand the customer over: it is merged into another
-	orderTake                   // take over a merged customer
-	orderDrop                   // forget an identity that moved to another customer
+	orderEvent  orderKind = iota // fold an event and judge it
+	orderGive                    // hand the customer over: it is merged into another
+	orderTake                    // take over a merged customer
+	orderDrop                    // forget an identity that moved to another customer
+	orderSettle                  // take a delivery out of the outbox: its fate is known
+	orderFate                    // note the fate of a delivery in the ledger
 )
 
 // order is one step of one customer, at one position.
@@ -118,6 +121,7 @@ type order struct {
 	waiter    *Waiter
 	index     int
 	reason    string // of a merge
+	fate      *cx.Fate
 }
 
 // handoff carries a merged customer from its old lane to its new one.
@@ -191,6 +195,10 @@ func (w *worker) take(b *batch) {
 			w.merge(l, o)
 		case orderDrop:
 			w.drop(l, o)
+		case orderSettle:
+			w.settle(l, o)
+		case orderFate:
+			w.fate(l, o)
 		}
 	}
 	w.evict()
@@ -206,7 +214,7 @@ func (w *worker) prefetch(orders []order) {
 	for i := range orders {
 		o := &orders[i]
 		o.resident = w.find(w.shard.lanes[o.customer.Lane()], o.customer)
-		if o.resident == nil && !o.fresh {
+		if o.resident == nil && !o.fresh && o.kind != orderSettle {
 			w.missing = append(w.missing, o.customer)
 		}
 	}

@@ -52,22 +52,23 @@ func (c *Copy) Uses(i int) bool {
 	return c.URL != nil && c.URL.text.Uses(i)
 }
 
-// Message is a compiled message: one copy a language.
+// Message is a compiled message: one copy a language, or off site a body.
 type Message struct {
 	Layout    Layout
 	Tone      Tone
 	Variables []Variable
 	Copies    [3]Copy // by Language
+	Body      []Field // by name
 }
 
-// Uses reports whether the variable with index i stands in any copy.
+// Uses reports whether the variable with index i stands in any copy or the body.
 func (m *Message) Uses(i int) bool {
 	for _, l := range Languages {
 		if m.Copies[l].Uses(i) {
 			return true
 		}
 	}
-	return false
+	return m.bodyUses(i)
 }
 
 // Missing returns the index of the first variable that has neither a value that

@@ -55,6 +55,7 @@ type ItemKind string
 const (
 	EventItem    ItemKind = "event"
 	MergeItem    ItemKind = "merge"
+	DeliveryItem ItemKind = "delivery"
 	ExposureItem ItemKind = "exposure"
 	SegmentItem  ItemKind = "segment"
 	DecisionItem ItemKind = "decision"
@@ -75,18 +76,21 @@ type Item struct {
 	Late       bool            `json:"late,omitempty"`
 	Properties json.RawMessage `json:"properties,omitempty"`
 
-	Decision string   `json:"decision,omitempty"` // decisions and exposures
+	Decision string   `json:"decision,omitempty"` // decisions, exposures and deliveries
 	Winners  []Winner `json:"winners,omitempty"`  // decisions
-	Action   string   `json:"action,omitempty"`   // exposures
+	Action   string   `json:"action,omitempty"`   // exposures and deliveries
 	Place    string   `json:"place,omitempty"`
-	Fate     string   `json:"fate,omitempty"` // reserved, shown, clicked, dismissed, released, withdrawn
+	Fate     string   `json:"fate,omitempty"` // exposures: reserved, shown, clicked, dismissed, released, withdrawn; deliveries: sent, failed, unknown, withheld
+
+	Delivery    string `json:"delivery,omitempty"` // the key that every attempt carried
+	Destination string `json:"destination,omitempty"`
 
 	Segment string `json:"segment,omitempty"`
 	Entered bool   `json:"entered,omitempty"` // segments: false means left
 	ByTime  bool   `json:"by_time,omitempty"`
 
-	Loser  string `json:"loser,omitempty"` // merges: who became part of Customer
-	Reason string `json:"reason,omitempty"`
+	Loser  string `json:"loser,omitempty"`  // merges: who became part of Customer
+	Reason string `json:"reason,omitempty"` // merges and deliveries
 }
 
 // Winner is one treatment that won its place.

@@ -27,6 +27,7 @@ type writer struct {
 	putCustomer, dropCustomer     *stmt
 	putIdentity, putMerged        *stmt
 	putSpilled, dropSpilled       *stmt
+	putDelivery, dropDelivery     *stmt
 }
 
 // Sizes.
@@ -64,6 +65,8 @@ func (w *writer) open(path string) (err error) {
 		{&w.putIdentity, "REPLACE INTO identities (workspace, namespace, value, customer, since) VALUES (?, ?, ?, ?, ?)"},
 		{&w.putMerged, "REPLACE INTO merged (loser, winner) VALUES (?, ?)"},
 		{&w.putSpilled, "REPLACE INTO spilled (customer, message, at) VALUES (?, ?, ?)"},
+		{&w.putDelivery, "REPLACE INTO outbox (" + outboxColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+		{&w.dropDelivery, "DELETE FROM outbox WHERE key = ?"},
 		{&w.dropSpilled, "DELETE FROM spilled WHERE (customer, message) IN (SELECT customer, message FROM spilled WHERE at < ? ORDER BY at LIMIT ?)"},
 	} {
 		if *p.to, err = w.prepare(p.query); err != nil {
@@ -145,7 +148,7 @@ func (w *writer) checkpoint(c *pipeline.Checkpoint) error {
 	case h.position != c.Previous:
 		return cx.E(cx.Conflict, "", fmt.Sprintf("the last checkpoint is at %v, not at %v", h.position, c.Previous))
 	}
-	for _, write := range []func(*pipeline.Checkpoint) error{w.writeCustomers, w.writeIdentities, w.writeSpilled} {
+	for _, write := range []func(*pipeline.Checkpoint) error{w.writeCustomers, w.writeIdentities, w.writeSpilled, w.writeOutbox} {
 		if err := write(c); err != nil {
 			return err
 		}

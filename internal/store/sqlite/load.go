@@ -19,6 +19,7 @@ type reader struct {
 	customer, customers              *stmt
 	everyCustomer, everyDue          *stmt
 	everyIdentity, everyMerged, seen *stmt
+	outbox                           *stmt
 }
 
 const (
@@ -49,6 +50,7 @@ func openReader(path string) (_ *reader, err error) {
 		{&r.everyDue, "SELECT id, due FROM customers WHERE due <> 0"},
 		{&r.everyIdentity, "SELECT workspace, namespace, value, customer, since FROM identities"},
 		{&r.everyMerged, "SELECT loser, winner FROM merged"},
+		{&r.outbox, "SELECT " + outboxColumns + " FROM outbox WHERE position > ? ORDER BY position, key"},
 		{&r.seen, "SELECT at FROM spilled WHERE customer = ? AND message = ? AND at >= (SELECT spill_floor FROM head)"},
 	} {
 		if *p.to, err = r.prepare(p.query); err != nil {

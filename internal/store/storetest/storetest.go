@@ -33,6 +33,7 @@ func Run(t *testing.T, place func(t *testing.T) (open func() pipeline.Store)) {
 		{"identities are replaced by key", identities},
 		{"due times follow the customers", due},
 		{"spilled marks are found until the floor passes them", spilled},
+		{"the outbox holds what is not settled", outbox},
 		{"a second user of the store is fenced off", fenced},
 		{"a checkpoint that does not follow the last one is refused whole", misplaced},
 		{"readers see the state before a checkpoint or after it", concurrent},

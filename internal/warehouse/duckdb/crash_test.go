@@ -65,6 +65,7 @@ func batch(n uint64) *pipeline.Batch {
 		b.Exposures = append(b.Exposures, pipeline.ExposureRow{Position: p, At: 1, Workspace: "demo"})
 		b.Moves = append(b.Moves, pipeline.SegmentRow{Position: p, At: 1, Workspace: "demo"})
 		b.Merges = append(b.Merges, pipeline.MergeRow{Position: p, At: 1, Workspace: "demo"})
+		b.Deliveries = append(b.Deliveries, pipeline.DeliveryRow{Position: p, At: 1, Fate: cx.Fate{Workspace: "demo"}})
 	}
 	return b
 }

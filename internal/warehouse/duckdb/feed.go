@@ -235,5 +235,8 @@ func span(b *pipeline.Batch) (first, last cx.Position, rows int) {
 	for i := range b.Merges {
 		note(b.Merges[i].Position)
 	}
+	for i := range b.Deliveries {
+		note(b.Deliveries[i].Position)
+	}
 	return first, last, rows
 }

@@ -17,7 +17,7 @@ import (
 // databases, the catalog, the tables under the views) is refused because it is
 // not in this list.
 var (
-	views      = []string{"events", "decisions", "exposures", "segment_moves", "merges"}
+	views      = []string{"events", "decisions", "exposures", "segment_moves", "merges", "deliveries"}
 	rowSources = []string{"unnest", "range", "generate_series", "json_each", "json_tree"}
 )
 

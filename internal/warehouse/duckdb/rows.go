@@ -18,6 +18,7 @@ func (f *feed) write(b *pipeline.Batch) error {
 		func() error { return appendRows(f, "exposures", 9, b.Exposures, writeExposure) },
 		func() error { return appendRows(f, "moves", 7, steps(b.Moves), writeStep) },
 		func() error { return appendRows(f, "merges", 8, b.Merges, writeMerge) },
+		func() error { return appendRows(f, "deliveries", 13, b.Deliveries, writeDelivery) },
 	} {
 		if err := write(); err != nil {
 			return err
@@ -183,4 +184,20 @@ func writeMerge(t *table, r *pipeline.MergeRow) {
 	t.customer(r.Loser)
 	t.time(r.At)
 	t.text(r.Reason)
+}
+
+func writeDelivery(t *table, r *pipeline.DeliveryRow) {
+	t.uint64(uint64(r.Position))
+	t.text(string(r.Workspace))
+	t.customer(r.Customer)
+	t.time(r.At)
+	t.scratch = r.Key.Append(t.scratch[:0])
+	t.blob(t.scratch)
+	t.decision(r.Decision)
+	t.text(r.Action)
+	t.text(string(r.Channel))
+	t.text(r.Destination)
+	t.uint8(uint8(r.State))
+	t.uint32(r.Attempts)
+	t.maybe(r.Reason)
 }

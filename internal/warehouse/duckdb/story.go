@@ -33,6 +33,7 @@ var sources = []source{
 	{warehouse.DecisionItem, "decisions", "customer_id", "position, time, customer, decision, event, winners::VARCHAR", scanDecision},
 	{warehouse.SegmentItem, "segment_moves", "customer_id", "position, time, customer, segment, entered, by_time", scanMove},
 	{warehouse.ExposureItem, "exposures", "customer_id", "position, time, customer, decision, action, place, fate", scanExposure},
+	{warehouse.DeliveryItem, "deliveries", "customer_id", "position, time, customer, delivery, decision, action, destination, fate, coalesce(reason, '')", scanDelivery},
 	{warehouse.MergeItem, "merges", "winner_id", "position, time, winner, loser, reason", scanMerge},
 	{warehouse.EventItem, "events", "customer_id", "position, recorded, customer, time, name, type, session, late, properties::VARCHAR", scanEvent},
 }
@@ -280,6 +281,13 @@ func scanExposure(rows *sql.Rows, i *warehouse.Item) error {
 	if int(fate) < len(fates) {
 		i.Fate = fates[fate]
 	}
+	return err
+}
+
+func scanDelivery(rows *sql.Rows, i *warehouse.Item) error {
+	var fate uint8
+	err := rows.Scan(position{&i.Position}, instant{&i.At}, &i.Customer, &i.Delivery, &i.Decision, &i.Action, &i.Destination, &fate, &i.Reason)
+	i.Fate = cx.DeliveryState(fate).String()
 	return err
 }
 

@@ -123,6 +123,10 @@ func storyBatch() pipeline.Batch {
 			{Position: at(55, 0), At: day0 + 55, Workspace: "demo", Customer: alice, Segment: "cart", ByTime: true},
 		},
 		Merges: []pipeline.MergeRow{{Position: at(30, 0), At: day0 + 30, Workspace: "demo", Winner: alice, Loser: early, Reason: "user_id identify"}},
+		Deliveries: []pipeline.DeliveryRow{{Position: at(57, 0), At: day0 + 57, Fate: cx.Fate{
+			Key: cx.SendKey{1, 1<<64 - 1}, Workspace: "demo", Customer: early, Decision: cx.NewDecisionID(at(10, 0)), Action: "tell-crm", Channel: cx.Webhook,
+			Destination: "crm", State: cx.DeliveryFailed, Attempts: 3, Reason: "410 Gone",
+		}}},
 	}
 }
 
@@ -138,7 +142,8 @@ func brief(items []warehouse.Item) string {
 func story(t *testing.T, open func() Warehouse) {
 	w := open()
 	appendTo(t, w, storyBatch())
-	const whole = `55.0 segment  cart
+	const whole = `57.0 delivery   failed 410 Gone
+55.0 segment  cart
 50.0 exposure   shown
 50.0 event Message Shown
 40.0 decision Product Added
@@ -174,7 +179,11 @@ func story(t *testing.T, open func() Warehouse) {
 		equal(t, "the story in pages", brief(pages), whole)
 	}
 
-	equal(t, "a decision", all[3], warehouse.Item{
+	equal(t, "a delivery", all[0], warehouse.Item{
+		Kind: warehouse.DeliveryItem, At: day0 + 57, Position: at(57, 0), Customer: early.String(), Action: "tell-crm", Decision: cx.NewDecisionID(at(10, 0)).String(),
+		Fate: "failed", Delivery: cx.SendKey{1, 1<<64 - 1}.String(), Destination: "crm", Reason: "410 Gone",
+	})
+	equal(t, "a decision", all[4], warehouse.Item{
 		Kind: warehouse.DecisionItem, At: day0 + 40, Position: at(40, 0), Customer: alice.String(), Name: "Product Added",
 		Decision: cx.NewDecisionID(at(40, 0)).String(),
 		Winners:  []warehouse.Winner{{Action: "bar", Place: "top-bar", Channel: cx.Web, Content: json.RawMessage(`{"text":"あと1,000円"}`)}},
@@ -187,7 +196,7 @@ func story(t *testing.T, open func() Warehouse) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	equal(t, "the story of the one merged away", brief(before), "10.0 segment  window shoppers\n10.0 event Product Viewed")
+	equal(t, "the story of the one merged away", brief(before), "57.0 delivery   failed 410 Gone\n10.0 segment  window shoppers\n10.0 event Product Viewed")
 }
 
 func decision(t *testing.T, open func() Warehouse) {
@@ -257,8 +266,9 @@ func workspaces(t *testing.T, open func() Warehouse) {
 	b.Exposures = append(b.Exposures, pipeline.ExposureRow{Position: at(51, 0), At: day0, Workspace: "rival", Customer: 9, Fate: cx.Shown})
 	b.Moves = append(b.Moves, pipeline.SegmentRow{Position: at(51, 0), At: day0, Workspace: "rival", Customer: 9, Segment: "secret"})
 	b.Merges = append(b.Merges, pipeline.MergeRow{Position: at(51, 0), At: day0, Workspace: "rival", Winner: 9, Loser: alice})
+	b.Deliveries = append(b.Deliveries, pipeline.DeliveryRow{Position: at(51, 0), At: day0, Fate: cx.Fate{Workspace: "rival", Customer: 9, State: cx.DeliverySent}})
 	appendTo(t, w, b)
-	for _, view := range []string{"events", "decisions", "exposures", "segment_moves", "merges"} {
+	for _, view := range []string{"events", "decisions", "exposures", "segment_moves", "merges", "deliveries"} {
 		equal(t, view+" of demo", ask(t, w, "demo", "select distinct workspace from "+view), `[["demo"]]`)
 		equal(t, view+" of rival", ask(t, w, "rival", "select workspace from "+view), `[["rival"]]`)
 		equal(t, view+" of everywhere", ask(t, w, access.Everywhere, "select distinct workspace from "+view+" order by 1"), `[["demo"],["rival"]]`)

@@ -1,0 +1,114 @@
+package pipeline
+
+import (
+	"bytes"
+	"encoding/binary"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/decide"
+)
+
+// outbox is what a lane has decided to send and does not know the fate of yet. A
+// delivery stays on the lane of the customer it was decided for, also when that
+// one is merged into another.
+type outbox map[cx.SendKey]struct{}
+
+func (o *outbox) put(k cx.SendKey) {
+	if *o == nil {
+		*o = outbox{}
+	}
+	(*o)[k] = struct{}{}
+}
+
+// send puts the treatments just decided for other channels than the page into the
+// outbox. They are sent when a checkpoint has them.
+func (w *worker) send(in *decide.Input, c *cx.Customer, at cx.Position) {
+	for i := range w.result.Decision.Treatments {
+		t := &w.result.Decision.Treatments[i]
+		if t.Channel == cx.Web {
+			continue
+		}
+		a := in.Offer.Action(t.Action)
+		d := cx.Delivery{
+			Key: cx.NewSendKey(in.ID, w.scope.Now, t.Action, a.Destination), Position: at, At: w.scope.Now,
+			Workspace: c.Workspace, Customer: c.ID, Decision: in.ID, Action: t.Action, Purpose: a.Purpose,
+			Channel: t.Channel, Destination: a.Destination, Payload: bytes.Clone(t.Content),
+		}
+		w.shard.lanes[c.ID.Lane()].outbox.put(d.Key)
+		w.next.deliveries = append(w.next.deliveries, d)
+		w.shard.sending.Store(true)
+	}
+}
+
+// settle gives out the orders that follow from the fate of a delivery: on the lane
+// it was decided on, and on that of whoever its customer is now.
+func (s *Shard) settle(at cx.Position, payload []byte) error {
+	f, err := DecodeFate(payload)
+	if err != nil {
+		return err
+	}
+	s.sinceTick++
+	f.Workspace = s.intern(f.Workspace)
+	s.order(order{kind: orderSettle, at: at, customer: f.Customer, about: f.Workspace, fate: &f})
+	s.order(order{kind: orderFate, at: at, customer: s.resolver.Current(f.Customer), about: f.Workspace, fate: &f})
+	return nil
+}
+
+// settle takes a delivery out of the outbox. A fate that is told again, because
+// the program ended before it knew that it had been told, changes nothing.
+func (w *worker) settle(l *lane, o *order) {
+	if _, open := l.outbox[o.fate.Key]; !open {
+		return
+	}
+	delete(l.outbox, o.fate.Key)
+	w.next.settled = append(w.next.settled, o.fate.Key)
+	if w.wanted(o.at) {
+		w.feed.Deliveries = append(w.feed.Deliveries, DeliveryRow{Position: o.at, At: w.scope.Now, Fate: *o.fate})
+	}
+}
+
+// fate notes in the customer's ledger how a delivery ended.
+func (w *worker) fate(l *lane, o *order) {
+	r := l.residents[o.customer]
+	if r == nil {
+		return // there is no such customer any more
+	}
+	w.touch(r)
+	w.fireOwn(r, o.at, w.scope.Now)
+	decide.Settle(&r.customer, o.fate.Decision, o.fate.Action, o.fate.State, w.scope.Now)
+	l.setAlarm(r)
+	w.resize(r)
+}
+
+const fateCodec = 1
+
+// EncodeFate returns the payload of the journal entry that tells f.
+func EncodeFate(f *cx.Fate) []byte {
+	dst := make([]byte, 0, 128+len(f.Reason))
+	dst = append(dst, fateCodec, byte(f.State))
+	for _, n := range [...]uint64{f.Key[0], f.Key[1], uint64(f.Customer), uint64(f.Decision)} {
+		dst = binary.LittleEndian.AppendUint64(dst, n)
+	}
+	dst = binary.AppendUvarint(dst, uint64(f.Attempts))
+	for _, s := range [...]string{string(f.Workspace), f.Action, string(f.Channel), f.Destination, f.Reason} {
+		dst = appendBytes(dst, []byte(s))
+	}
+	return dst
+}
+
+// DecodeFate reads what EncodeFate wrote; it aliases nothing. It fails with
+// cx.ErrCodec on anything else.
+func DecodeFate(b []byte) (f cx.Fate, err error) {
+	const fixed = 2 + 4*8
+	if len(b) < fixed || b[0] != fateCodec || !cx.DeliveryState(b[1]).Settled() {
+		return f, cx.ErrCodec
+	}
+	number := func(i int) uint64 { return binary.LittleEndian.Uint64(b[2+8*i:]) }
+	f.State, f.Key = cx.DeliveryState(b[1]), cx.SendKey{number(0), number(1)}
+	f.Customer, f.Decision = cx.CustomerID(number(2)), cx.DecisionID(number(3))
+	r := reader{b: b[fixed:]}
+	f.Attempts = uint32(min(r.uvarint(), 1<<32-1))
+	f.Workspace, f.Action, f.Channel = cx.Workspace(r.str()), r.str(), cx.Channel(r.str())
+	f.Destination, f.Reason = r.str(), r.str()
+	return f, r.end()
+}
