@@ -244,13 +244,14 @@ type Activity struct {
 
 // Condition is how the program is.
 type Condition struct {
-	Ready     bool    `json:"ready"`
-	Reason    string  `json:"reason,omitempty" doc:"Why it is not ready, and what to do"`
-	Version   string  `json:"version"`
-	StartedAt Time    `json:"started_at"`
-	Position  string  `json:"position" doc:"Newest entry that is durable"`
-	Customers int     `json:"customers" doc:"Known customers, over all workspaces"`
-	Stages    []Stage `json:"stages"`
+	Ready     bool     `json:"ready"`
+	Reason    string   `json:"reason,omitempty" doc:"Why it is not ready, and what to do"`
+	Warnings  []string `json:"warnings,omitempty" doc:"What is wrong although events may still be taken, and what to do"`
+	Version   string   `json:"version"`
+	StartedAt Time     `json:"started_at"`
+	Position  string   `json:"position" doc:"Newest entry that is durable"`
+	Customers int      `json:"customers" doc:"Known customers, over all workspaces"`
+	Stages    []Stage  `json:"stages"`
 }
 
 // Stage is how far one stage is behind the journal.

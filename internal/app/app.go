@@ -22,6 +22,7 @@ import (
 	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
 	"github.com/kikubari/kikubari/internal/store/sqlite"
@@ -64,10 +65,12 @@ type App struct {
 	caught  atomic.Bool // the journal was replayed to where it ended at the start
 	demoKey string
 
+	lags lags
+
 	checkpoint struct { // what Health has seen of the last checkpoint
 		sync.Mutex
 		at   cx.Position
-		seen cx.Instant
+		seen time.Time
 	}
 
 	listener net.Listener
@@ -90,29 +93,32 @@ func Run(ctx context.Context, c Config, h Hooks) error {
 
 // Open opens the data directory and recovers the state. The caller calls Serve
 // once and Close at the end.
-func Open(ctx context.Context, c Config, h Hooks) (a *App, err error) {
+func Open(ctx context.Context, c Config, h Hooks) (*App, error) {
 	if h.Log == nil {
 		h.Log = io.Discard
 	}
-	a = &App{config: c, hooks: h, log: newLogger(c, h.Log), started: time.Now(), metrics: prometheus.NewRegistry(), schema: newSchema()}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, a.Close())
-		}
-	}()
-	if err := os.MkdirAll(c.Data, 0o700); err != nil {
-		return nil, fmt.Errorf("data directory: %w", err)
+	a := &App{config: c, hooks: h, log: newLogger(c, h.Log), started: time.Now(), metrics: prometheus.NewRegistry(), schema: newSchema()}
+	if err := a.open(ctx); err != nil {
+		return nil, errors.Join(err, a.Close())
+	}
+	return a, nil
+}
+
+// open does what Open promises; when it fails, part of it is done.
+func (a *App) open(ctx context.Context) (err error) {
+	if err := os.MkdirAll(a.config.Data, 0o700); err != nil {
+		return fmt.Errorf("data directory: %w", err)
 	}
 	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.openControl, a.openState, a.openWarehouse, a.openShard} {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	a.meter = newMeter(a.metrics, a.shard, a.journal)
 	a.measure()
 	a.server, err = a.newServer()
-	a.background = append(a.background, a.catchUp, a.keepHouse, a.returnMemory, a.serveProfiles)
-	return a, err
+	a.background = append(a.background, a.catchUp, a.watchStages, a.keepHouse, a.returnMemory, a.serveProfiles)
+	return err
 }
 
 func newLogger(c Config, w io.Writer) *slog.Logger {
@@ -148,7 +154,7 @@ func (a *App) listen(ctx context.Context) (err error) {
 func (a *App) openJournal(ctx context.Context) (err error) {
 	a.journal, err = journal.Open(ctx, journal.Options{
 		Dir: a.path("journal"), MaxBytes: int64(a.config.JournalMaxMB) << 20, ReserveBytes: int64(a.config.JournalReserveMB) << 20,
-		Linger: a.config.JournalLinger, Log: a.log,
+		Linger: a.config.JournalLinger, Log: a.log, Now: fault.Now,
 	})
 	if err != nil {
 		return fmt.Errorf("open journal: %w", err)
@@ -192,7 +198,7 @@ func (a *App) openShard(ctx context.Context) (err error) {
 	a.shard, err = pipeline.Open(ctx, pipeline.Options{
 		Journal: a.journal, Store: a.state, Warehouse: a.house, Log: a.log,
 		Workers: a.config.Workers, CheckpointEvery: a.config.CheckpointEvery, CacheBytes: int64(a.config.CustomersCacheMB) << 20, RestAfter: a.config.CustomersRest,
-		Watcher: watcher{&a.feed}, Published: a.published,
+		Now: fault.Now, Watcher: watcher{&a.feed}, Published: a.published,
 	})
 	if err != nil {
 		return err
@@ -202,6 +208,9 @@ func (a *App) openShard(ctx context.Context) (err error) {
 	}
 	return nil
 }
+
+// now is the wall clock, which may jump.
+func now() cx.Instant { return cx.InstantOf(fault.Now()) }
 
 // URL is where the program is served.
 func (a *App) URL() string { return "http://" + a.listener.Addr().String() }
@@ -288,7 +297,7 @@ func (a *App) keepHouse(ctx context.Context) {
 	defer ticker.Stop()
 	for {
 		a.trimJournal(ctx)
-		if err := a.control.Forget(ctx, cx.InstantOf(time.Now())); err != nil && ctx.Err() == nil {
+		if err := a.control.Forget(ctx, now()); err != nil && ctx.Err() == nil {
 			a.log.WarnContext(ctx, "old answers could not be dropped", slog.Any("error", err))
 		}
 		select {

@@ -105,7 +105,7 @@ func LoadConfig(file string, environ []string, flags map[string]string) (Config,
 }
 
 // notConfig are variables of ours that are not settings of the server.
-var notConfig = []string{"KIKUBARI_SERVER", "KIKUBARI_KEY", "KIKUBARI_FAULT", "KIKUBARI_CONFIG"}
+var notConfig = []string{"KIKUBARI_SERVER", "KIKUBARI_KEY", "KIKUBARI_FAULT", "KIKUBARI_CLOCK", "KIKUBARI_CONFIG"}
 
 func envName(key string) string {
 	return "KIKUBARI_" + strings.ToUpper(strings.ReplaceAll(key, ".", "_"))

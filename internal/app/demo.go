@@ -41,7 +41,7 @@ func (a *App) prepareDemo(ctx context.Context) error {
 		return err
 	}
 	_, err = publisher{a}.Publish(ctx, api.Publication{
-		Workspace: demoWorkspace, Files: files, Who: "demo", Why: "definitions of the demo", At: cx.InstantOf(time.Now()),
+		Workspace: demoWorkspace, Files: files, Who: "demo", Why: "definitions of the demo", At: now(),
 	})
 	return err
 }
@@ -60,18 +60,18 @@ func (a *App) inForce(files []DefinitionFile) (bool, error) {
 // status page, whose text is kept in the data directory: it opens the demo's
 // data only.
 func (a *App) demoKeys(ctx context.Context) error {
-	now := cx.InstantOf(time.Now())
-	u := access.Update{Change: access.Change{At: now, Workspace: demoWorkspace, Who: "demo", Why: "the demo", What: "prepare the demo workspace"}}
+	at := now()
+	u := access.Update{Change: access.Change{At: at, Workspace: demoWorkspace, Who: "demo", Why: "the demo", What: "prepare the demo workspace"}}
 	ring := a.keys.Ring()
 	if ring.Workspace(demoWorkspace) == nil {
-		w, err := access.NewWorkspace(demoWorkspace, "Demo shop", now)
+		w, err := access.NewWorkspace(demoWorkspace, "Demo shop", at)
 		if err != nil {
 			return err
 		}
 		u.Workspaces = append(u.Workspaces, w)
 	}
 	if ring.Key(demo.WriteKey) == nil {
-		k, err := access.NewKey(demoWorkspace, cx.BrowserKey, "demo shop", demo.WriteKey, now)
+		k, err := access.NewKey(demoWorkspace, cx.BrowserKey, "demo shop", demo.WriteKey, at)
 		if err != nil {
 			return err
 		}
@@ -87,7 +87,7 @@ func (a *App) demoKeys(ctx context.Context) error {
 		if err := os.WriteFile(a.path("demo.key"), []byte(a.demoKey+"\n"), 0o600); err != nil {
 			return fmt.Errorf("keep the demo's read key: %w", err)
 		}
-		k, err := access.NewKey(demoWorkspace, cx.ReadKey, "demo status page", a.demoKey, now)
+		k, err := access.NewKey(demoWorkspace, cx.ReadKey, "demo status page", a.demoKey, at)
 		if err != nil {
 			return err
 		}

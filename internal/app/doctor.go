@@ -76,8 +76,8 @@ func examineJournal(ctx context.Context, c Config, j *journal.Journal) (found []
 	} else {
 		found = append(found, Finding{"disk", true, fmt.Sprintf("%d MB free beyond the reserve", st.Free>>20)})
 	}
-	if ahead := time.Until(st.Time.Time()); st.Time != 0 && ahead > time.Minute {
-		found = append(found, Finding{"clock", false, fmt.Sprintf("the journal is %v ahead of this machine's clock: timers wait until the clock has caught up; correct the clock", ahead.Round(time.Second))})
+	if ahead := st.Time.Sub(now()); st.Time != 0 && ahead > time.Minute {
+		found = append(found, Finding{"clock", false, clockBehind(ahead)})
 	} else {
 		found = append(found, Finding{"clock", true, "not behind the journal"})
 	}
@@ -148,6 +148,9 @@ func askRunning(ctx context.Context, c Config) []Finding {
 	found := []Finding{{"running program", how.Ready, "version " + how.Version + ", ready"}}
 	if !how.Ready {
 		found[0].Text = how.Reason
+	}
+	for _, w := range how.Warnings {
+		found = append(found, Finding{"warning", false, w})
 	}
 	for _, s := range how.Stages {
 		found = append(found, Finding{s.Stage, !s.Stuck, fmt.Sprintf("at %s, %.1f s behind", s.Position, s.Lag)})

@@ -149,6 +149,7 @@ func (a *App) measure() {
 		a.metrics.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, value))
 	}
 	gauge("kikubari_journal_sequence", "Sequence of the newest durable record.", func() float64 { n, _ := a.journal.Last(); return float64(n) })
+	gauge("kikubari_journal_opens", "How often the journal's storage was opened; more than once after a fault of the disk.", func() float64 { return float64(a.journal.Opens()) })
 	gauge("kikubari_customers_memory_bytes", "Customers held decoded, estimated.", func() float64 { return float64(a.shard.Progress().InMemory) })
 	gauge("kikubari_identities", "Known identities.", func() float64 { return float64(a.shard.Progress().Identities) })
 	for name, at := range map[string]func(pipeline.Progress) cx.Position{

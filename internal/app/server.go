@@ -11,6 +11,7 @@ import (
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/console"
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
 	"github.com/kikubari/kikubari/internal/static"
@@ -22,11 +23,11 @@ func (a *App) newServer() (*http.Server, error) {
 	refusals := api.NewRefusalLog(a.control, a.log)
 	door := api.NewFrontDoor(api.FrontDoorOptions{
 		Journal: observer{a.journal, a.schema}, Keys: &a.keys, Sites: a, Refusals: refusals, Meter: a.meter, Log: a.log,
-		AnswerTimeout: a.config.DecisionDeadline, MaxInFlight: a.config.MaxInFlight, Rate: rate(a.config.RatePerKey),
+		Now: fault.Now, AnswerTimeout: a.config.DecisionDeadline, MaxInFlight: a.config.MaxInFlight, Rate: rate(a.config.RatePerKey),
 	})
 	ours := api.New(api.Options{
 		Keys: &a.keys, Store: a.control, Customers: customers{a}, History: history{a}, Publisher: publisher{a}, Imports: importing{a},
-		Health: a, Feed: &a.feed, Metrics: a.metrics, Log: a.log, Version: version,
+		Health: a, Feed: &a.feed, Metrics: a.metrics, Log: a.log, Version: version, Now: now,
 	})
 	mux := http.NewServeMux()
 	mux.Handle("/", ours)
@@ -116,14 +117,14 @@ func (a *App) firstKey(ctx context.Context) error {
 		}
 	}
 	text := access.NewKeyText(cx.AdminKey)
-	now := cx.InstantOf(time.Now())
-	key, err := access.NewKey(access.Everywhere, cx.AdminKey, "first", text, now)
+	at := now()
+	key, err := access.NewKey(access.Everywhere, cx.AdminKey, "first", text, at)
 	if err != nil {
 		return err
 	}
 	err = a.control.Apply(ctx, access.Update{
 		Keys:   []access.Key{key},
-		Change: access.Change{At: now, Workspace: access.Everywhere, Who: key.ID, Why: "first start", What: "create key " + string(key.ID)},
+		Change: access.Change{At: at, Workspace: access.Everywhere, Who: key.ID, Why: "first start", What: "create key " + string(key.ID)},
 	})
 	if err == nil && a.hooks.AdminKey != nil {
 		a.hooks.AdminKey(text)

@@ -8,27 +8,31 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
-var (
-	target = mustParse(os.Getenv(Variable))
-	passes atomic.Uint64
-)
+var targets = mustParse(os.Getenv(Variable))
 
-// spot is the point to die at and the pass, counted from 1; pass 0 means never.
+// spot is a point and what happens there: the end at a pass, counted from 1, or
+// a delay at every pass.
 type spot struct {
-	point string
-	pass  uint64
+	point  string
+	pass   uint64
+	delay  time.Duration
+	passes atomic.Uint64
 }
 
-// Point ends the process with SIGKILL when this is the pass of the point that
-// KIKUBARI_FAULT names. It may be called from many goroutines.
+// Point does what KIKUBARI_FAULT says about the point. It may be called from many
+// goroutines.
 func Point(name string) {
-	if target.pass == 0 || name != target.point {
-		return
-	}
-	if passes.Add(1) == target.pass {
-		die()
+	for _, s := range targets {
+		if s.point != name {
+			continue
+		}
+		if s.passes.Add(1) == s.pass {
+			die()
+		}
+		time.Sleep(s.delay)
 	}
 }
 
@@ -44,23 +48,35 @@ func die() {
 	select {}
 }
 
-// parse reads "point:pass"; "" is no fault.
-func parse(s string) (spot, error) {
-	if s == "" {
-		return spot{}, nil
+// parse reads "point:pass" and "point:delay=duration", with commas between
+// several; "" is no fault.
+func parse(text string) (spots []*spot, err error) {
+	if text == "" {
+		return nil, nil
 	}
-	point, number, ok := strings.Cut(s, ":")
-	pass, err := strconv.ParseUint(number, 10, 64)
-	if !ok || point == "" || err != nil || pass == 0 {
-		return spot{}, fmt.Errorf("%s=%q: want point:pass with a pass of 1 or more, as in append.before:17", Variable, s)
+	for one := range strings.SplitSeq(text, ",") {
+		s := &spot{}
+		point, what, ok := strings.Cut(one, ":")
+		if delay, found := strings.CutPrefix(what, "delay="); found {
+			s.delay, err = time.ParseDuration(delay)
+			ok = ok && s.delay > 0
+		} else {
+			s.pass, err = strconv.ParseUint(what, 10, 64)
+			ok = ok && s.pass > 0
+		}
+		if !ok || point == "" || err != nil {
+			return nil, fmt.Errorf("%s: %q: want point:pass with a pass of 1 or more, as in append.before:17, or point:delay=duration, as in append.before:delay=200ms", Variable, one)
+		}
+		s.point = point
+		spots = append(spots, s)
 	}
-	return spot{point, pass}, nil
+	return spots, nil
 }
 
-func mustParse(s string) spot {
-	t, err := parse(s)
+func mustParse(text string) []*spot {
+	spots, err := parse(text)
 	if err != nil {
 		panic(err)
 	}
-	return t
+	return spots
 }

@@ -148,6 +148,7 @@ type queue struct {
 	maxEntries int
 	maxBytes   int
 	closed     bool
+	refusing   error // what put answers while there is no storage, nil while there is
 }
 
 func newQueue(maxEntries, maxBytes int) queue {
@@ -162,6 +163,8 @@ func (q *queue) put(w *waiter) error {
 	switch {
 	case q.closed:
 		return ErrClosed
+	case q.refusing != nil:
+		return q.refusing
 	case q.entries > 0 && (q.entries+len(w.entries) > q.maxEntries || q.bytes+w.size > q.maxBytes):
 		return errCrowded
 	}
@@ -200,6 +203,23 @@ func (q *queue) waiting() int {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.entries
+}
+
+// refuse makes put fail with err, until it is called with nil.
+func (q *queue) refuse(err error) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.refusing = err
+}
+
+// trouble is why put fails, nil when it does not or only for want of room.
+func (q *queue) trouble() error {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return ErrClosed
+	}
+	return q.refusing
 }
 
 // close makes put fail from now on.

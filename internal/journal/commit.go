@@ -284,8 +284,9 @@ func (c *committer) failed(ctx context.Context, err error) {
 		}
 		c.finish(p.w, answer)
 	}
+	c.j.setFull(full)
 	if !full {
-		c.j.reopen(ctx, err)
+		c.reopen(ctx, err)
 	}
 }
 
@@ -307,6 +308,7 @@ func (j *Journal) advance(r *Record) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.moveTail(tail{sequence: r.Sequence, previous: r.Sequence, time: r.Time})
+	j.full = false
 	if j.live != nil {
 		j.live.push(r)
 	}

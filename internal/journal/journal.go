@@ -11,6 +11,7 @@ package journal
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math"
 	"path/filepath"
@@ -107,6 +108,7 @@ type Journal struct {
 	tail     tail
 	grown    chan struct{} // closed when the tail moves; nil while nobody waits for that
 	live     *handover     // of the follower that has caught up, nil if none
+	full     bool          // the last record was refused because the journal has reached its limit
 	followed bool
 	holds    map[any]uint64 // lowest sequence each reader still needs
 	opens    int
@@ -204,6 +206,45 @@ func (j *Journal) Stat(ctx context.Context) (Stat, error) {
 		s.Behind = len(j.live.records)
 	}
 	return s, nil
+}
+
+// Trouble says why an append would be refused now and what to do, nil when it
+// would be taken. It asks the file system at most once a second, and the storage
+// engine not at all.
+func (j *Journal) Trouble() error {
+	j.mu.Lock()
+	broken, up, full := j.broken, j.engine != nil, j.full
+	j.mu.Unlock()
+	down := j.queue.trouble()
+	switch {
+	case broken != nil:
+		return broken
+	case down != nil:
+		return down
+	case !up:
+		return unavailable("journal", errors.New("its storage has failed and is being opened anew; the log says why"))
+	case full:
+		return unavailable("journal", fmt.Errorf("%w: raise journal.max_mb; what recovery no longer needs is dropped by itself", errFull))
+	}
+	if _, err := j.disk.left(j.o.Now()); err != nil {
+		return unavailable("journal", err)
+	}
+	return nil
+}
+
+// setFull notes whether the journal has reached its limit.
+func (j *Journal) setFull(full bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.full = full
+}
+
+// Opens returns how often the storage engine was opened: more than once after a
+// fault.
+func (j *Journal) Opens() int {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.opens
 }
 
 // Busy returns how long the journal has been committing since it was opened, in

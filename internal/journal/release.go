@@ -42,6 +42,7 @@ func (j *Journal) Release(ctx context.Context, below uint64) (released uint64, e
 	if err := e.purge(ctx, below); err != nil {
 		return 0, unavailable("release records", fmt.Errorf("below %d: %w", below, err))
 	}
+	j.setFull(false)
 	return below - before.FirstSeq, nil
 }
 

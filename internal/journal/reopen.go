@@ -95,11 +95,14 @@ func (j *Journal) adopt(ctx context.Context, e *engine, known, found tail) error
 }
 
 // reopen replaces a failed engine, trying until it works or the journal is
-// closed. When acknowledged records are gone it gives up: nothing may be
-// appended to such a journal before a person has looked at it.
-func (j *Journal) reopen(ctx context.Context, cause error) {
+// closed. When it does not work at once, appends are refused meanwhile, for
+// nobody knows how long it will take. When acknowledged records are gone it gives
+// up: nothing may be appended to such a journal before a person has looked at it.
+func (c *committer) reopen(ctx context.Context, cause error) {
+	j := c.j
 	j.o.Log.ErrorContext(ctx, "journal_reopening", slog.Any("error", cause))
 	j.dropEngine()
+	defer j.queue.refuse(nil)
 	for pause := 50 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
 		err := j.tryOpen(ctx)
 		if err == nil {
@@ -107,6 +110,10 @@ func (j *Journal) reopen(ctx context.Context, cause error) {
 			return
 		}
 		j.o.Log.ErrorContext(ctx, "journal_reopening", slog.Any("error", err))
+		down := unavailable("append", fmt.Errorf("nothing was written: the journal's storage has failed and cannot be opened again yet: %w", err))
+		j.queue.refuse(down)
+		c.pending = j.queue.drain(c.pending)
+		c.refuse(down)
 		if _, lost := errors.AsType[*DamageError](err); lost {
 			j.fail(fmt.Errorf("restore the journal from a copy: %w", err))
 			return

@@ -166,6 +166,7 @@ func (s *Shard) insist(ctx context.Context, doing string, f func() error) bool {
 	for wait := 50 * time.Millisecond; ; wait = min(2*wait, 5*time.Second) {
 		err := f()
 		if err == nil {
+			s.unstuck(doing)
 			return true
 		}
 		if cx.KindOf(err) == cx.Conflict {

@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"context"
+	"fmt"
+	"slices"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
@@ -58,6 +60,7 @@ type Progress struct {
 	Identities int        // known
 	Unsaved    bool       // something is not in a checkpoint yet
 	InMemory   int64      // bytes of customers held decoded, estimated
+	Troubles   []string   // what is being retried, and why it failed
 }
 
 // Progress reports how far the stages have come, without waiting for them.
@@ -72,6 +75,11 @@ func (s *Shard) Progress() Progress {
 			p.Due = due
 		}
 	}
+	s.troubles.Range(func(doing, err any) bool {
+		p.Troubles = append(p.Troubles, fmt.Sprintf("cannot %v, trying again: %v", doing, err))
+		return true
+	})
+	slices.Sort(p.Troubles)
 	for _, w := range s.workers {
 		p.InMemory += w.memory.Load()
 	}

@@ -51,6 +51,9 @@ type Options struct {
 	CacheBytes      int64         // memory for customers; default 1 GiB
 	RestAfter       time.Duration // how long a customer is kept decoded after its last event, at least; default 1 minute
 
+	// Now is the wall clock, by which the next tick is written when a timer is due;
+	// the machine itself knows log time only. nil is time.Now.
+	Now func() time.Time
 	// Watcher is told what happens; nil is nobody.
 	Watcher Watcher
 	// Passive turns off the clock: no ticks are written, so only those in the
@@ -114,6 +117,7 @@ type Shard struct {
 	warehouse    *watermark
 	feeding      atomic.Int32 // batches that the warehouse has not stored yet
 	flushes      chan chan<- struct{}
+	troubles     sync.Map // what is being retried -> error
 
 	parts chan *part
 	cuts  chan *cutHead
@@ -135,6 +139,9 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	orDefault(&opts.SendWithin, time.Second)
 	orDefault(&opts.RestAfter, time.Minute)
 	orDefault(&opts.CacheBytes, 1<<30)
+	if opts.Now == nil {
+		opts.Now = time.Now
+	}
 	if opts.Watcher == nil {
 		opts.Watcher = nobody{}
 	}
@@ -475,7 +482,11 @@ func (s *Shard) fail(err error) {
 // stuck says that something is being retried; meanwhile the journal fills and
 // the front door answers 503.
 func (s *Shard) stuck(what string, err error) {
+	s.troubles.Store(what, err)
 	s.opts.Log.Error("cannot go on, trying again", slog.String("doing", what), slog.Any("error", err))
 }
+
+// unstuck says that it succeeded.
+func (s *Shard) unstuck(what string) { s.troubles.Delete(what) }
 
 func (s *Shard) checkpointed() cx.Position { return cx.Position(s.committed.Load()) }

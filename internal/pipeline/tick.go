@@ -21,8 +21,8 @@ func (s *Shard) clock(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-ticker.C:
-			if s.restless.Load() || s.isDue(cx.InstantOf(now)) {
+		case <-ticker.C:
+			if s.restless.Load() || s.isDue(cx.InstantOf(s.opts.Now())) {
 				s.appendTick(ctx)
 			}
 		}

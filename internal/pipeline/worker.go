@@ -280,6 +280,9 @@ func (w *worker) load(ids []cx.CustomerID) {
 			w.admit(l, c)
 			return nil
 		})
+		if err == nil && wait > 10*time.Millisecond {
+			w.shard.unstuck("load customers")
+		}
 		if err == nil || w.ctx.Err() != nil {
 			return
 		}

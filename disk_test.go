@@ -1,0 +1,230 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// disk is a file system of its own, small enough to be filled.
+type disk struct {
+	t    *testing.T
+	path string
+}
+
+// mountDisk mounts one, or skips the test where that is not possible.
+func mountDisk(t *testing.T, kind, source, options string) *disk {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("a disk of its own is not short")
+	}
+	d := &disk{t, t.TempDir()}
+	if out, err := exec.Command("mount", "-t", kind, "-o", options, source, d.path).CombinedOutput(); err != nil {
+		t.Skipf("no file system can be mounted here, which needs root on Linux: %v: %s", err, out)
+	}
+	t.Cleanup(d.unmount)
+	return d
+}
+
+// unmount may be called for one that is not mounted any more.
+func (d *disk) unmount() {
+	err := syscall.Unmount(d.path, 0)
+	for deadline := time.Now().Add(10 * time.Second); errors.Is(err, syscall.EBUSY) && time.Now().Before(deadline); err = syscall.Unmount(d.path, 0) {
+		time.Sleep(20 * time.Millisecond) // the program has just ended
+	}
+	if err != nil && !errors.Is(err, syscall.EINVAL) {
+		d.t.Errorf("unmount %s: %v", d.path, err)
+	}
+}
+
+func (d *disk) free() int64 {
+	d.t.Helper()
+	var s syscall.Statfs_t
+	if err := syscall.Statfs(d.path, &s); err != nil {
+		d.t.Fatal(err)
+	}
+	return int64(s.Bavail) * s.Bsize
+}
+
+// fill writes a file until only so many bytes are left; 0 is until nothing more
+// can be written at all.
+func (d *disk) fill(left int64) {
+	d.t.Helper()
+	f, err := os.OpenFile(d.ballast(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	defer f.Close()
+	block := make([]byte, 64<<10)
+	for left == 0 || d.free() > left {
+		if _, err := f.Write(block); errors.Is(err, syscall.ENOSPC) {
+			return
+		} else if err != nil {
+			d.t.Fatal(err)
+		}
+	}
+}
+
+// clear gives the room back.
+func (d *disk) clear() {
+	d.t.Helper()
+	if err := os.Remove(d.ballast()); err != nil {
+		d.t.Fatal(err)
+	}
+}
+
+func (d *disk) ballast() string { return filepath.Join(d.path, "ballast") }
+
+// awaitRefusal waits until events are refused with 503 for a reason that has the
+// words in it, and a time to wait.
+func (c *trial) awaitRefusal(words string) {
+	c.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; pause(c.t.Context(), 10*time.Millisecond) {
+		why := c.lastRefusal()
+		if strings.HasPrefix(why, "503 (Retry-After ") && !strings.HasPrefix(why, "503 (Retry-After )") && strings.Contains(why, words) {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("no event is refused with %q; the last refusal was: %s\n%s", words, why, c.server.log)
+		}
+	}
+}
+
+// awaitCondition waits until /readyz says that the program is ready, or is not
+// for a reason that has the words in it.
+func (c *trial) awaitCondition(ready bool, words string) {
+	c.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; pause(c.t.Context(), 20*time.Millisecond) {
+		var how struct {
+			Ready    bool
+			Reason   string
+			Warnings []string
+		}
+		body := c.get("/readyz")
+		if err := json.Unmarshal([]byte(body), &how); err != nil {
+			c.t.Fatalf("/readyz says %s: %v", body, err)
+		}
+		if how.Ready == ready && strings.Contains(how.Reason+strings.Join(how.Warnings, "\n"), words) {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("/readyz says %s, want ready %v and %q\n%s", body, ready, words, c.server.log)
+		}
+	}
+}
+
+func (c *trial) get(path string) string {
+	c.t.Helper()
+	res, err := http.Get(*c.address.Load() + path)
+	if err != nil {
+		c.t.Fatalf("GET %s: %v\n%s", path, err, c.server.log)
+	}
+	defer res.Body.Close()
+	b, err := io.ReadAll(res.Body)
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// doctor returns what kikubari doctor says about the running program.
+func (c *trial) doctor() string {
+	c.t.Helper()
+	command := exec.Command(c.binary, "doctor", "--data", c.data, "--listen", strings.TrimPrefix(*c.address.Load(), "http://"))
+	out, err := command.CombinedOutput()
+	if _, failed := errors.AsType[*exec.ExitError](err); err != nil && !failed {
+		c.t.Fatal(err)
+	}
+	return string(out)
+}
+
+// onDisk is a trial whose data is on d and that leaves 24 MB of it free.
+func onDisk(t *testing.T, d *disk) *trial {
+	t.Helper()
+	c := newTrial(t)
+	c.data = filepath.Join(d.path, "data")
+	c.settings = append(c.settings, "journal.reserve_mb=24")
+	return c
+}
+
+// TestNearlyFullDisk fills the disk up to the reserve: events are refused before
+// anything is hurt, and taken again as soon as there is room. The program also
+// starts on such a disk.
+func TestNearlyFullDisk(t *testing.T) {
+	d := mountDisk(t, "tmpfs", "tmpfs", "size=160m")
+	c := onDisk(t, d)
+	c.start("")
+	unload := c.load(1, 8)
+	defer unload()
+	c.awaitAcked(500, 30*time.Second)
+	for _, restart := range []bool{false, true} {
+		d.fill(16 << 20)
+		c.awaitRefusal("the disk is nearly full")
+		c.awaitCondition(false, "make room")
+		if said := c.doctor(); !strings.Contains(said, "the disk is nearly full") {
+			t.Errorf("the doctor says\n%s", said)
+		}
+		if restart {
+			c.stop()
+			c.start("")
+			c.awaitCondition(false, "the disk is nearly full")
+			c.awaitRefusal("the disk is nearly full")
+		}
+		acked := c.acked.Load()
+		pause(t.Context(), 300*time.Millisecond)
+		if more := c.acked.Load() - acked; more > 0 {
+			t.Errorf("%d events were acknowledged without room for them", more)
+		}
+		if metrics := c.get("/metrics"); !strings.Contains(metrics, "\nkikubari_journal_opens 1\n") {
+			t.Error("the journal's storage was hurt: it was opened again")
+		}
+		d.clear()
+		c.awaitAcked(500, 30*time.Second)
+		c.awaitCondition(true, "")
+	}
+	c.conclude(unload)
+}
+
+// TestFullDisk lets another process take all of the disk at once, the reserve
+// too: writes fail in the middle. With or without a crash, what was acknowledged
+// is there when there is room again.
+func TestFullDisk(t *testing.T) {
+	d := mountDisk(t, "tmpfs", "tmpfs", "size=160m")
+	c := onDisk(t, d)
+	c.start("")
+	unload := c.load(2, 8)
+	defer unload()
+	c.awaitAcked(500, 30*time.Second)
+	for _, crash := range []bool{false, true} {
+		d.fill(0)
+		c.awaitRefusal("")
+		d.fill(0)
+		c.awaitCondition(false, "")
+		pause(t.Context(), 3*time.Second) // ticks, checkpoints and rows fail too
+		t.Log(c.get("/readyz"))
+		if crash {
+			c.server.end(syscall.SIGKILL)
+			if out, err := c.command("demo", "").CombinedOutput(); err == nil {
+				t.Errorf("the program starts on a full disk:\n%s", out)
+			} else {
+				t.Logf("on a full disk the program says: %s", out)
+			}
+		}
+		d.clear()
+		if crash {
+			c.start("")
+		}
+		c.awaitAcked(500, 60*time.Second)
+		c.awaitCondition(true, "")
+	}
+	t.Log(c.server.log)
+	c.conclude(unload)
+}
