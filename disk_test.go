@@ -194,37 +194,151 @@ func TestNearlyFullDisk(t *testing.T) {
 }
 
 // TestFullDisk lets another process take all of the disk at once, the reserve
-// too: writes fail in the middle. With or without a crash, what was acknowledged
-// is there when there is room again.
+// too, while the journal, the warehouse and the checkpoint are writing. With or
+// without a crash, what was acknowledged is there when there is room again.
 func TestFullDisk(t *testing.T) {
 	d := mountDisk(t, "tmpfs", "tmpfs", "size=160m")
 	c := onDisk(t, d)
-	c.start("")
+	const slowly = "warehouse.inside:delay=400ms,checkpoint.inside:delay=200ms" // so that writes are under way
+	c.start(slowly)
 	unload := c.load(2, 8)
 	defer unload()
-	c.awaitAcked(500, 30*time.Second)
-	for _, crash := range []bool{false, true} {
+	for round, crash := range []bool{false, false, true, true} {
+		c.awaitAcked(500, 60*time.Second)
+		c.awaitSaved()
+		pause(t.Context(), time.Duration(round)*250*time.Millisecond) // another moment each time
 		d.fill(0)
-		c.awaitRefusal("")
-		d.fill(0)
-		c.awaitCondition(false, "")
-		pause(t.Context(), 3*time.Second) // ticks, checkpoints and rows fail too
-		t.Log(c.get("/readyz"))
+		c.awaitRefusal("nothing was written")
+		d.fill(0) // the rest of what was given back
+		pause(t.Context(), time.Second)
+		if how := c.get("/readyz"); !strings.Contains(how, "the disk is nearly full") && !strings.Contains(how, "no space left on device") {
+			t.Errorf("/readyz says %s", how)
+		}
 		if crash {
 			c.server.end(syscall.SIGKILL)
-			if out, err := c.command("demo", "").CombinedOutput(); err == nil {
-				t.Errorf("the program starts on a full disk:\n%s", out)
-			} else {
-				t.Logf("on a full disk the program says: %s", out)
+			if out, err := c.command("demo", "").CombinedOutput(); err == nil || !strings.Contains(string(out), "no space left on device") && !strings.Contains(string(out), "disk is full") {
+				t.Errorf("on a full disk the program says: %v\n%s", err, out)
 			}
 		}
 		d.clear()
 		if crash {
-			c.start("")
+			c.start(slowly)
 		}
-		c.awaitAcked(500, 60*time.Second)
-		c.awaitCondition(true, "")
 	}
-	t.Log(c.server.log)
+	c.awaitAcked(500, 60*time.Second)
+	c.awaitCondition(true, "")
+	c.conclude(unload)
+}
+
+// awaitSaved waits for another checkpoint.
+func (c *trial) awaitSaved() {
+	c.t.Helper()
+	at := c.checkpoint()
+	for deadline := time.Now().Add(60 * time.Second); c.checkpoint() == at; pause(c.t.Context(), 20*time.Millisecond) {
+		if time.Now().After(deadline) {
+			c.t.Fatalf("no checkpoint is written: %s\n%s", c.get("/readyz"), c.server.log)
+		}
+	}
+}
+
+// checkpoint returns the position of the last checkpoint.
+func (c *trial) checkpoint() string {
+	c.t.Helper()
+	var how struct{ Stages []struct{ Stage, Position string } }
+	if err := json.Unmarshal([]byte(c.get("/readyz")), &how); err != nil {
+		c.t.Fatal(err)
+	}
+	for _, s := range how.Stages {
+		if s.Stage == "checkpoint" {
+			return s.Position
+		}
+	}
+	return ""
+}
+
+// TestDiskTurnsReadOnly makes the kernel turn the file system read-only, as it
+// does after a fault of the device. Files that are open stay unwritable until the
+// program has let go of them: it refuses events, says why, and stops when told;
+// after repair and restart everything that was acknowledged is there.
+func TestDiskTurnsReadOnly(t *testing.T) {
+	image := filepath.Join(t.TempDir(), "image")
+	if err := os.WriteFile(image, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(image, 256<<20); err != nil {
+		t.Fatal(err)
+	}
+	if out, err := exec.Command("mkfs.ext4", "-q", image).CombinedOutput(); err != nil {
+		t.Skipf("no file system can be made here: %v: %s", err, out)
+	}
+	d := mountDisk(t, "ext4", image, "loop")
+	c := onDisk(t, d)
+	c.start("")
+	unload := c.load(3, 8)
+	defer unload()
+	c.awaitAcked(500, 30*time.Second)
+	c.awaitSaved()
+	if out, err := exec.Command("mount", "-o", "remount,abort", d.path).CombinedOutput(); err != nil {
+		t.Skipf("the file system cannot be made to fail: %v: %s", err, out)
+	}
+	c.awaitRefusal("read-only file system")
+	acked := c.acked.Load()
+	c.awaitCondition(false, "read-only file system")
+	if said := c.doctor(); !strings.Contains(said, "read-only file system") {
+		t.Errorf("the doctor says\n%s", said)
+	}
+	c.verifyReadable()
+	if more := c.acked.Load() - acked; more > 0 {
+		t.Errorf("%d events were acknowledged and cannot have been stored", more)
+	}
+	c.stop()
+	d.unmount()
+	if out, err := exec.Command("mount", "-o", "loop", image, d.path).CombinedOutput(); err != nil {
+		t.Fatalf("mount again: %v: %s", err, out)
+	}
+	c.start("")
+	c.awaitAcked(500, 30*time.Second)
+	c.conclude(unload)
+}
+
+// verifyReadable checks that questions are still answered.
+func (c *trial) verifyReadable() {
+	c.t.Helper()
+	if rows := c.query("select count(*) from events"); rows[0][0].(float64) == 0 {
+		c.t.Error("nothing can be read")
+	}
+}
+
+// TestReadOnlyDirectory starts the program where it may not write: it says so and
+// ends, and goes on later as if nothing had been.
+func TestReadOnlyDirectory(t *testing.T) {
+	d := mountDisk(t, "tmpfs", "tmpfs", "size=160m")
+	c := onDisk(t, d)
+	remount := func(mode string) {
+		t.Helper()
+		if out, err := exec.Command("mount", "-o", "remount,"+mode, d.path).CombinedOutput(); err != nil {
+			t.Fatalf("remount %s: %v: %s", mode, err, out)
+		}
+	}
+	refused := func() {
+		t.Helper()
+		out, err := c.command("demo", "").CombinedOutput()
+		if err == nil || !strings.Contains(string(out), "read-only file system") || !strings.Contains(string(out), d.path) {
+			t.Errorf("the program says %v\n%s", err, out)
+		}
+	}
+	remount("ro")
+	refused() // there is no data yet
+	remount("rw")
+	c.start("")
+	unload := c.load(4, 4)
+	defer unload()
+	c.awaitAcked(200, 30*time.Second)
+	c.stop()
+	remount("ro")
+	refused()
+	remount("rw")
+	c.start("")
+	c.awaitAcked(200, 30*time.Second)
 	c.conclude(unload)
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math"
+	"os"
 	"strings"
 	"time"
 
@@ -41,6 +42,8 @@ type engine struct {
 	acks   *nats.Subscription
 	stream jetstream.Stream
 	log    natsLog
+	life   context.Context // ends, with the cause, when the server can store nothing any more
+	die    context.CancelCauseFunc
 
 	// timeout bounds how long the server may take to read a message and to
 	// acknowledge a record.
@@ -49,13 +52,31 @@ type engine struct {
 
 // startEngine opens the stream in dir, or makes it.
 func startEngine(ctx context.Context, dir string, o Options) (*engine, error) {
-	e := &engine{log: natsLog{context.WithoutCancel(ctx), o.Log}, timeout: o.CommitTimeout}
+	if err := writable(dir); err != nil {
+		return nil, fmt.Errorf("open the journal's storage: %w", err)
+	}
+	e := &engine{timeout: o.CommitTimeout}
+	e.life, e.die = context.WithCancelCause(context.WithoutCancel(ctx))
+	e.log = natsLog{e.life, o.Log, e.die}
 	err := e.start(ctx, dir, o.MaxBytes)
 	if err != nil {
 		e.stop()
 		return nil, fmt.Errorf("open the journal's storage: %w", err)
 	}
 	return e, nil
+}
+
+// writable makes dir and fails when no file can be made in it: the server would
+// not say why.
+func writable(dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	f, err := os.CreateTemp(dir, "writable-*.tmp")
+	if err != nil {
+		return err
+	}
+	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
 func (e *engine) start(ctx context.Context, dir string, maxBytes int64) error {
@@ -65,6 +86,9 @@ func (e *engine) start(ctx context.Context, dir string, maxBytes int64) error {
 	}
 	e.server.SetLoggerV2(e.log, false, false, false)
 	e.server.Start()
+	if e.life.Err() != nil {
+		return context.Cause(e.life)
+	}
 	if !e.server.ReadyForConnections(untilDeadline(ctx, time.Minute)) {
 		return errors.New("the embedded server does not get ready")
 	}
@@ -141,6 +165,7 @@ func (e *engine) connect() (*nats.Conn, error) {
 // stop ends the server and waits until its files are closed. A half-started
 // engine may be stopped too.
 func (e *engine) stop() {
+	e.die(errStopped)
 	if e.conn != nil {
 		e.conn.Close()
 	}
@@ -158,9 +183,11 @@ func (e *engine) publish(record []byte) (sequence uint64, err error) {
 	if err := e.conn.PublishRequest(subject, e.inbox, record); err != nil {
 		return 0, err
 	}
-	reply, err := e.acks.NextMsg(e.timeout)
+	ctx, cancel := context.WithTimeout(e.life, e.timeout)
+	defer cancel()
+	reply, err := e.acks.NextMsgWithContext(ctx)
 	if err != nil {
-		return 0, err
+		return 0, errors.Join(err, context.Cause(e.life))
 	}
 	var ack struct {
 		Sequence uint64           `json:"seq"`
@@ -211,19 +238,33 @@ func untilDeadline(ctx context.Context, limit time.Duration) time.Duration {
 	return limit
 }
 
+var errStopped = errors.New("the storage engine is stopped")
+
 // natsLog passes the embedded server's messages to slog. Its notices are of
-// interest to nobody but the person who debugs it.
+// interest to nobody but the person who debugs it. Two kinds of message mean that
+// the server can store nothing any more: it does not say so to publishers.
 type natsLog struct {
-	ctx context.Context // of the process, not of a call
+	ctx context.Context // of the engine, not of a call
 	log *slog.Logger
+	die context.CancelCauseFunc
 }
 
 func (l natsLog) Noticef(f string, v ...any) { l.pass(slog.LevelDebug, f, v) }
 func (l natsLog) Warnf(f string, v ...any)   { l.pass(slog.LevelWarn, f, v) }
-func (l natsLog) Errorf(f string, v ...any)  { l.pass(slog.LevelError, f, v) }
-func (l natsLog) Fatalf(f string, v ...any)  { l.pass(slog.LevelError, f, v) }
 func (l natsLog) Debugf(string, ...any)      {}
 func (l natsLog) Tracef(string, ...any)      {}
+
+func (l natsLog) Errorf(f string, v ...any) {
+	l.pass(slog.LevelError, f, v)
+	if strings.Contains(f, "ritical write error") {
+		l.die(fmt.Errorf(f, v...))
+	}
+}
+
+func (l natsLog) Fatalf(f string, v ...any) {
+	l.pass(slog.LevelError, f, v)
+	l.die(fmt.Errorf(f, v...))
+}
 
 func (l natsLog) pass(level slog.Level, format string, values []any) {
 	if l.log.Enabled(l.ctx, level) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
@@ -76,7 +77,8 @@ func (s *Shard) Progress() Progress {
 		}
 	}
 	s.troubles.Range(func(doing, err any) bool {
-		p.Troubles = append(p.Troubles, fmt.Sprintf("cannot %v, trying again: %v", doing, err))
+		why, _, _ := strings.Cut(fmt.Sprint(err), "\n")
+		p.Troubles = append(p.Troubles, fmt.Sprintf("cannot %v, trying again: %s", doing, why))
 		return true
 	})
 	slices.Sort(p.Troubles)
