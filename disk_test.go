@@ -244,7 +244,9 @@ func (c *trial) awaitSaved() {
 // checkpoint returns the position of the last checkpoint.
 func (c *trial) checkpoint() string {
 	c.t.Helper()
-	var how struct{ Stages []struct{ Stage, Position string } }
+	var how struct {
+		Stages []struct{ Stage, Position string }
+	}
 	if err := json.Unmarshal([]byte(c.get("/readyz")), &how); err != nil {
 		c.t.Fatal(err)
 	}

@@ -259,7 +259,7 @@ func (c *committer) publish(ctx context.Context, want uint64) error {
 	if err != nil {
 		return err
 	}
-	got, err := e.publish(c.stored)
+	got, err := e.publish(c.stored) //nolint:contextcheck // a commit is not interrupted: it ends with the engine or in time
 	if err != nil {
 		return err
 	}

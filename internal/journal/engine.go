@@ -87,7 +87,7 @@ func (e *engine) start(ctx context.Context, dir string, maxBytes int64) error {
 	e.server.SetLoggerV2(e.log, false, false, false)
 	e.server.Start()
 	if e.life.Err() != nil {
-		return context.Cause(e.life)
+		return context.Cause(e.life) //nolint:contextcheck // the engine lives longer than the call that starts it
 	}
 	if !e.server.ReadyForConnections(untilDeadline(ctx, time.Minute)) {
 		return errors.New("the embedded server does not get ready")
