@@ -48,8 +48,9 @@ type Archive struct {
 
 	writing sync.Mutex // held by whoever adds, replaces or removes files
 
-	mu    sync.Mutex
-	files []File // in order, not overlapping
+	mu          sync.Mutex
+	files       []File       // in order, not overlapping
+	checkpoints []Checkpoint // in order of position
 }
 
 // File is one file of records.
@@ -112,9 +113,13 @@ func (a *Archive) load() error {
 		if f, ok := parseName(e.Name()); ok {
 			f.Path, f.Bytes = path, info.Size()
 			a.files = append(a.files, f)
+		} else if c, ok := parseCheckpoint(e.Name()); ok {
+			c.Path, c.Bytes = path, info.Size()
+			a.checkpoints = append(a.checkpoints, c)
 		}
 	}
 	slices.SortFunc(a.files, func(a, b File) int { return compare(a.First, b.First) })
+	slices.SortFunc(a.checkpoints, byPosition)
 	for i := 1; i < len(a.files); i++ {
 		if before := a.files[i-1]; before.Last >= a.files[i].First {
 			return cx.E(cx.Conflict, "", fmt.Sprintf("%s and %s hold the same records: move one of them away", before.Name(), a.files[i].Name()))
@@ -160,12 +165,15 @@ func (a *Archive) Last() uint64 {
 	return a.files[len(a.files)-1].Last
 }
 
-// Bytes is how much the archive takes on the disk.
+// Bytes is how much the archive takes on the disk, kept checkpoints included.
 func (a *Archive) Bytes() (n int64) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	for _, f := range a.files {
 		n += f.Bytes
+	}
+	for _, c := range a.checkpoints {
+		n += c.Bytes
 	}
 	return n
 }

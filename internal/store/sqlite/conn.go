@@ -37,17 +37,21 @@ func dial(path, mode string, cache int) (*conn, error) {
 
 // source writes down how the driver is to open a file.
 func source(path, mode string, cache int) (string, error) {
-	abs, err := filepath.Abs(path)
-	if err != nil {
-		return "", err
-	}
-	u := url.URL{Scheme: "file", Path: abs, RawQuery: url.Values{
+	return sourceOf(path, url.Values{
 		"mode":          {mode},
 		"_journal_mode": {"WAL"},
 		"_synchronous":  {"FULL"},
 		"_busy_timeout": {"10000"},
 		"_cache_size":   {strconv.Itoa(-cache)},
-	}.Encode()}
+	})
+}
+
+func sourceOf(path string, options url.Values) (string, error) {
+	abs, err := filepath.Abs(path)
+	if err != nil {
+		return "", err
+	}
+	u := url.URL{Scheme: "file", Path: abs, RawQuery: options.Encode()}
 	return u.String(), nil
 }
 

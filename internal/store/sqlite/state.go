@@ -26,6 +26,7 @@ type StateOptions struct {
 // that gets no processor would hold up goroutines that do. Look-ups have
 // connections of their own and never wait for either.
 type State struct {
+	path    string
 	writer  writer
 	readers []*reader
 	idle    chan *reader // those of readers that nobody uses
@@ -45,7 +46,7 @@ func OpenState(ctx context.Context, o StateOptions) (_ *State, err error) {
 	if o.Readers <= 0 {
 		o.Readers = 2
 	}
-	s := &State{writer: writer{low: nice.NewThread()}, idle: make(chan *reader, o.Readers)}
+	s := &State{path: o.Path, writer: writer{low: nice.NewThread()}, idle: make(chan *reader, o.Readers)}
 	s.closing = sync.OnceValue(s.close)
 	defer func() {
 		if err != nil {
