@@ -11,7 +11,6 @@ import (
 	"net"
 	"net/http"
 	"os"
-	"path/filepath"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/api"
+	"github.com/kikubari/kikubari/internal/archive"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/journal"
@@ -54,7 +54,11 @@ type App struct {
 	state   *sqlite.State
 	house   *duckdb.Warehouse
 	journal *journal.Journal
+	archive *archive.Archive
+	records *archive.Log // archive and journal
 	shard   *pipeline.Shard
+
+	archiving archiving
 
 	keys    access.Keyring
 	feed    api.Feed
@@ -109,7 +113,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.config.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.openControl, a.openState, a.openWarehouse, a.openShard} {
+	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.openArchive, a.openControl, a.openState, a.openWarehouse, a.openShard} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -117,7 +121,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.meter = newMeter(a.metrics, a.shard, a.journal)
 	a.measure()
 	a.server, err = a.newServer()
-	a.background = append(a.background, a.catchUp, a.watchStages, a.keepHouse, a.returnMemory, a.serveProfiles)
+	a.background = append(a.background, a.catchUp, a.watchStages, a.keepHouse, a.keepArchive, a.returnMemory, a.serveProfiles)
 	return err
 }
 
@@ -133,7 +137,7 @@ func newLogger(c Config, w io.Writer) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, o))
 }
 
-func (a *App) path(name string) string { return filepath.Join(a.config.Data, name) }
+func (a *App) path(name string) string { return a.config.path(name) }
 
 // listen takes the address first, so that two programs on one address fail
 // before they touch any data.
@@ -196,11 +200,14 @@ func (a *App) openWarehouse(ctx context.Context) (err error) {
 
 func (a *App) openShard(ctx context.Context) (err error) {
 	a.shard, err = pipeline.Open(ctx, pipeline.Options{
-		Journal: a.journal, Store: a.state, Warehouse: a.house, Log: a.log,
+		Journal: archive.Live{Log: a.records}, Store: a.state, Warehouse: a.house, Log: a.log,
 		Workers: a.config.Workers, CheckpointEvery: a.config.CheckpointEvery, CacheBytes: int64(a.config.CustomersCacheMB) << 20, RestAfter: a.config.CustomersRest,
 		Now: fault.Now, Watcher: watcher{&a.feed}, Published: a.published,
 	})
 	if err != nil {
+		return err
+	}
+	if err := a.computable(ctx); err != nil {
 		return err
 	}
 	for _, w := range a.keys.Ring().Workspaces() {
@@ -296,7 +303,6 @@ func (a *App) keepHouse(ctx context.Context) {
 	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
 	for {
-		a.trimJournal(ctx)
 		if err := a.control.Forget(ctx, now()); err != nil && ctx.Err() == nil {
 			a.log.WarnContext(ctx, "old answers could not be dropped", slog.Any("error", err))
 		}
@@ -305,22 +311,6 @@ func (a *App) keepHouse(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		}
-	}
-}
-
-// trimJournal makes room when the journal has used three quarters of what it
-// may: it drops the oldest tenth, but nothing that recovery still needs.
-func (a *App) trimJournal(ctx context.Context) {
-	st, err := a.journal.Stat(ctx)
-	limit := uint64(a.config.JournalMaxMB) << 20
-	if err != nil || limit == 0 || st.Bytes < limit/4*3 {
-		return
-	}
-	below := min(st.First+(st.Last-st.First)/10, a.shard.Progress().Checkpoint.Sequence())
-	if n, err := a.journal.Release(ctx, below); err != nil {
-		a.log.WarnContext(ctx, "the journal could not be trimmed", slog.Any("error", err))
-	} else if n > 0 {
-		a.log.InfoContext(ctx, "the oldest journal records were dropped to make room", slog.Uint64("records", n))
 	}
 }
 

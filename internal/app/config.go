@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strconv"
@@ -32,6 +33,10 @@ type Config struct {
 	JournalReserveMB int           `key:"journal.reserve_mb" default:"256" doc:"Free disk space below which new events are answered 503, in MB."`
 	JournalLinger    time.Duration `key:"journal.linger" default:"2ms" doc:"Least time between commits while single events come in thousands a second: 2ms puts more events into a commit then, for about 1ms of latency; 0 waits for nothing."`
 
+	ArchiveEveryMB int           `key:"archive.every_mb" default:"64" doc:"How much journal, in MB, gathers before it is archived; also the size of the archive's files."`
+	ArchiveEvery   time.Duration `key:"archive.every" default:"24h" doc:"How long less than that waits before it is archived."`
+	ArchiveKeep    time.Duration `key:"archive.keep" default:"0" doc:"How long archived records and the checkpoints of each day are kept, such as 8760h; 0 is for ever. The journal's own records stay until it needs the room."`
+
 	CustomersCacheMB int           `key:"customers.cache_mb" default:"1536" doc:"Memory for customers, in MB. Others are loaded when they appear."`
 	CustomersRest    time.Duration `key:"customers.rest_after" default:"1m" doc:"How long a customer who does nothing is kept at hand, at least; then it is kept encoded, in a third of the memory."`
 	CheckpointEvery  time.Duration `key:"checkpoint.every" default:"5s" doc:"Shortest time between two checkpoints. It sets how long recovery takes, not what survives."`
@@ -48,6 +53,9 @@ type Config struct {
 
 	DebugListen string `key:"debug.listen" default:"" doc:"Address that serves Go profiles under /debug/pprof/; empty for none. Never make it public."`
 }
+
+// path is where a file of the data directory is.
+func (c *Config) path(name string) string { return filepath.Join(c.Data, name) }
 
 // Source says where a setting came from, for messages.
 type setting struct {

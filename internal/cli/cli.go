@@ -43,7 +43,8 @@ type grammar struct {
 	Key       keyCmd       `cmd:"" help:"Create, list and revoke keys."`
 	SQL       sqlCmd       `cmd:"" name:"sql" help:"Ask the warehouse of a running server."`
 	Explain   explainCmd   `cmd:"" help:"Show why a decision is as it is."`
-	Replay    replayCmd    `cmd:"" help:"Compute the state again from the journal and compare it. The server must not run."`
+	Replay    replayCmd    `cmd:"" help:"Compute the state again from archive and journal and compare it. The server must not run."`
+	Rebuild   rebuildCmd   `cmd:"" help:"The same, and put it in the place of the state there is. The server must not run."`
 	Doctor    doctorCmd    `cmd:"" help:"Look for what is wrong with an installation."`
 	Bench     benchCmd     `cmd:"" help:"Measure speed and memory."`
 	Config    configCmd    `cmd:"" help:"Print the settings, what they mean and their values."`

@@ -14,7 +14,8 @@ type replayCmd struct {
 	Decisions string `placeholder:"FILE" help:"Write every decision that the replay made to this file, one JSON object a line."`
 }
 
-// Run compares the recovered state with the state computed from the journal.
+// Run compares the recovered state with the state computed from archive and
+// journal.
 func (c *replayCmd) Run(ctx context.Context, s Streams) error {
 	config, err := c.load(s)
 	if err != nil {
@@ -29,17 +30,13 @@ func (c *replayCmd) Run(ctx context.Context, s Streams) error {
 			return err
 		}
 	}
-	fmt.Fprintf(s.Out, "position   %s\ncustomers  %d\nevents     %d in %.2f s, %.0f/s\ndecisions  %d\nstate      %x\nshared     %x\n",
-		r.Computed.Position, r.Computed.Customers, r.Events, r.Took.Seconds(), float64(r.Events)/r.Took.Seconds(), len(r.Decisions), r.Computed.State, r.Computed.Shared)
+	printComputation(s.Out, &r.Computation)
+	fmt.Fprintf(s.Out, "decisions  %d\n", len(r.Decisions))
 	if r.Same() {
 		_, err := fmt.Fprintln(s.Out, "The state that would be recovered is the same, byte for byte.")
 		return err
 	}
-	fmt.Fprintf(s.Err, "kikubari: the state that would be recovered differs: position %s, %d customers, state %x, shared %x\n",
-		r.Recovered.Position, r.Recovered.Customers, r.Recovered.State, r.Recovered.Shared)
-	for _, id := range r.Differ {
-		fmt.Fprintln(s.Err, " ", id)
-	}
+	printDifference(s.Err, &r.Computation)
 	return errSaid
 }
 

@@ -116,6 +116,7 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 		if !s.awaitWarehouse(ctx, head.position) || !s.commit(ctx, c) {
 			return
 		}
+		s.committedAt.Store(int64(head.time))
 		s.committed.Store(uint64(head.position))
 		s.committedCut.Store(head.number)
 		s.opts.released(head.position)

@@ -62,6 +62,8 @@ type Progress struct {
 	Unsaved    bool       // something is not in a checkpoint yet
 	InMemory   int64      // bytes of customers held decoded, estimated
 	Troubles   []string   // what is being retried, and why it failed
+
+	CheckpointTime cx.Instant // log time of the last checkpoint
 }
 
 // Progress reports how far the stages have come, without waiting for them.
@@ -69,7 +71,7 @@ func (s *Shard) Progress() Progress {
 	p := Progress{
 		Applied: cx.Position(s.applied.Load()), Warehouse: s.warehouse.position(), Checkpoint: s.checkpointed(),
 		Time: cx.Instant(s.logTime.Load()), Tick: cx.Instant(s.lastTick.Load()), Unsaved: s.restless.Load(),
-		Identities: int(s.identities.Load()),
+		Identities: int(s.identities.Load()), CheckpointTime: cx.Instant(s.committedAt.Load()),
 	}
 	for i := range s.due {
 		if due := cx.Instant(s.due[i].Load()); due != 0 && (p.Due == 0 || due < p.Due) {

@@ -59,6 +59,9 @@ type Options struct {
 	// Passive turns off the clock: no ticks are written, so only those in the
 	// journal pass. For replays.
 	Passive bool
+	// CutAt is the position of a tick at which a cut is made in any case, so that
+	// a passive machine's state can be saved at the end; 0 is none.
+	CutAt cx.Position
 	// Published is told of every set that took effect, live and on replay, in
 	// order; it must tolerate being told again.
 	Published func(Publication)
@@ -113,6 +116,7 @@ type Shard struct {
 	sending      atomic.Bool            // a delivery waits for the next cut
 	cutting      atomic.Bool
 	committed    atomic.Uint64 // position of the last checkpoint
+	committedAt  atomic.Int64  // its log time
 	committedCut atomic.Uint64
 	warehouse    *watermark
 	feeding      atomic.Int32 // batches that the warehouse has not stored yet
@@ -197,6 +201,7 @@ func (s *Shard) recover(ctx context.Context) error {
 	}
 	s.epoch, s.position, s.now, s.skip = r.Epoch, r.Position, r.Time, stored
 	s.committed.Store(uint64(r.Position))
+	s.committedAt.Store(int64(r.Time))
 	s.applied.Store(uint64(r.Position))
 	s.logTime.Store(int64(r.Time))
 	s.lastTick.Store(int64(r.Time))

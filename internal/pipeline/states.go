@@ -17,6 +17,7 @@ type Fingerprint struct {
 	Customers int
 	State     [32]byte // SHA-256 over every customer's encoding, by id
 	Shared    [32]byte // SHA-256 of the state shared between customers
+	Outbox    [32]byte // SHA-256 over the keys of what is to be sent, in order
 }
 
 // Fingerprint sums the state up. It may be called only after Run has returned.
@@ -62,5 +63,22 @@ func (s *Shard) Fingerprint(ctx context.Context, each func(cx.CustomerID, [32]by
 	}
 	f := Fingerprint{Position: s.position, Customers: len(rows), Shared: sha256.Sum256(s.state.encode())}
 	h.Sum(f.State[:0])
+	f.Outbox = s.outboxSum()
 	return f, nil
+}
+
+func (s *Shard) outboxSum() (sum [32]byte) {
+	var keys []cx.SendKey
+	for _, l := range s.lanes {
+		for k := range l.outbox {
+			keys = append(keys, k)
+		}
+	}
+	slices.SortFunc(keys, func(a, b cx.SendKey) int { return slices.Compare(a[:], b[:]) })
+	h := sha256.New()
+	for _, k := range keys {
+		h.Write(binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(nil, k[0]), k[1]))
+	}
+	h.Sum(sum[:0])
+	return sum
 }

@@ -77,7 +77,7 @@ func (s *Shard) Flush(ctx context.Context) error {
 // all, rows go to the warehouse and, when it is time, a cut begins.
 func (s *Shard) tick(at cx.Position, replay bool) {
 	quiet := s.sinceTick == 0
-	cut := s.wantsCut(replay, quiet)
+	cut := at == s.opts.CutAt && s.awaitCut() || s.wantsCut(replay, quiet)
 	b := batch{now: s.now, tick: at, flush: cut || s.wantsRows()}
 	if cut {
 		s.cutNumber++
@@ -167,6 +167,20 @@ func (s *Shard) wantsCut(replay, quiet bool) bool {
 	}
 	since := time.Since(s.lastCut)
 	return since >= s.opts.CheckpointEvery || quiet && !replay || s.sending.Load() && !replay && since >= s.opts.SendWithin
+}
+
+// awaitCut waits until no cut is running. It returns false when the machine stops.
+func (s *Shard) awaitCut() bool {
+	for s.cutting.Load() {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-s.stopping:
+			return false
+		case <-s.failed:
+			return false
+		}
+	}
+	return true
 }
 
 // barrier has every worker finish what it was given, do what b says and report.
