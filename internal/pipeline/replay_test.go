@@ -273,8 +273,15 @@ func visit(r *rand.Rand, now cx.Instant, i int) cx.Event {
 	return ev
 }
 
-// run lets a shard take the journal up to its end and returns its state.
-func run(t *testing.T, j *journal.Journal, statePath string, house pipeline.Warehouse, o pipeline.Options) pipeline.Fingerprint {
+// log is a journal, or a journal with its past.
+type log interface {
+	pipeline.Journal
+	Last() (sequence uint64, at cx.Instant)
+}
+
+// run lets a shard take the journal up to its end, and make the cut it is to make,
+// and returns its state.
+func run(t *testing.T, j log, statePath string, house pipeline.Warehouse, o pipeline.Options) pipeline.Fingerprint {
 	t.Helper()
 	state, err := sqlite.OpenState(t.Context(), sqlite.StateOptions{Path: statePath})
 	if err != nil {
@@ -290,7 +297,7 @@ func run(t *testing.T, j *journal.Journal, statePath string, house pipeline.Ware
 	ended := make(chan error, 1)
 	go func() { ended <- s.Run(ctx) }()
 	last, _ := j.Last()
-	for s.Progress().Applied.Sequence() < last {
+	for p := s.Progress(); p.Applied.Sequence() < last || p.Checkpoint < o.CutAt; p = s.Progress() {
 		select {
 		case err := <-ended:
 			t.Fatalf("the machine stopped: %v", err)
