@@ -131,7 +131,7 @@ func (a *App) archiveDue(ctx context.Context) (bool, error) {
 	if !errors.Is(err, errEnough) {
 		return false, err
 	}
-	return time.Since(oldest.Time()) >= a.config.ArchiveEvery, nil
+	return now().Sub(oldest) >= a.config.ArchiveEvery, nil
 }
 
 // errEnough ends a reading that has what it wants.
@@ -203,12 +203,14 @@ func (a *App) keepCheckpoint(ctx context.Context) error {
 	return err
 }
 
-// dropOld drops what is older than the archive is to be kept.
+// dropOld drops what is older than the archive is to be kept, both by the wall
+// clock and by log time: either may be wrong.
 func (a *App) dropOld(ctx context.Context) error {
 	if a.config.ArchiveKeep == 0 {
 		return nil
 	}
-	dropped, err := a.archive.Drop(cx.InstantOf(time.Now().Add(-a.config.ArchiveKeep)))
+	_, last := a.journal.Last()
+	dropped, err := a.archive.Drop(min(now(), last).Add(-a.config.ArchiveKeep))
 	if dropped > 0 {
 		a.log.InfoContext(ctx, "old files of the archive were dropped", slog.Int("files", dropped))
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/api"
+	"github.com/kikubari/kikubari/internal/archive"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/store/sqlite"
@@ -52,6 +54,7 @@ func Doctor(ctx context.Context, c Config) []Finding {
 	}
 	defer j.Close()
 	found = append(found, examineJournal(ctx, c, j)...)
+	found = append(found, examineArchive(ctx, c, j))
 	return append(found, examineState(ctx, c, j)...)
 }
 
@@ -82,6 +85,34 @@ func examineJournal(ctx context.Context, c Config, j *journal.Journal) (found []
 		found = append(found, Finding{"clock", true, "not behind the journal"})
 	}
 	return found
+}
+
+// examineArchive reads every archived record, and checks every checksum and that
+// the journal goes on where the archive ends.
+func examineArchive(ctx context.Context, c Config, j *journal.Journal) Finding {
+	a, err := openArchive(c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		return Finding{"archive", false, err.Error()}
+	}
+	l := &archive.Log{Archive: a, Journal: j}
+	if err := fitting(l); err != nil {
+		return Finding{"archive", false, err.Error()}
+	}
+	if a.Last() == 0 {
+		return Finding{"archive", true, "nothing is archived yet"}
+	}
+	entries := 0
+	err = l.Read(ctx, 0, a.Last(), func(r *journal.Record) error {
+		entries += len(r.Entries)
+		return nil
+	})
+	if err == nil {
+		err = l.Read(ctx, a.Last(), a.Last()+1, func(*journal.Record) error { return nil })
+	}
+	if err != nil {
+		return Finding{"archive", false, fmt.Sprintf("%v: restore it from a backup", err)}
+	}
+	return Finding{"archive", true, fmt.Sprintf("records %d to %d in %d files, %d entries, every checksum is right; %d checkpoints are kept", a.First(), a.Last(), len(a.Files()), entries, len(a.Checkpoints()))}
 }
 
 // examineState checks that state and warehouse fit the journal.

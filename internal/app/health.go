@@ -49,6 +49,9 @@ func (a *App) Health() api.Condition {
 	stage("warehouse", p.Warehouse, p.Warehouse < p.Applied && p.Unsaved && p.Tick != 0, since(min(at, p.Tick)))
 	overdue := a.checkpointOverdue(p.Checkpoint)
 	stage("checkpoint", p.Checkpoint, p.Checkpoint < p.Applied && p.Unsaved && overdue > 0, overdue)
+	if wrong := a.archiving.wrong.Load(); wrong != nil {
+		c.Warnings = append(c.Warnings, *wrong)
+	}
 	if ahead := at.Sub(wall); ahead > time.Minute {
 		c.Warnings = append(c.Warnings, clockBehind(ahead))
 	}

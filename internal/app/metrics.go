@@ -152,6 +152,11 @@ func (a *App) measure() {
 	gauge("kikubari_journal_opens", "How often the journal's storage was opened; more than once after a fault of the disk.", func() float64 { return float64(a.journal.Opens()) })
 	gauge("kikubari_customers_memory_bytes", "Customers held decoded, estimated.", func() float64 { return float64(a.shard.Progress().InMemory) })
 	gauge("kikubari_identities", "Known identities.", func() float64 { return float64(a.shard.Progress().Identities) })
+	gauge("kikubari_archive_sequence", "Sequence of the newest archived record.", func() float64 { return float64(a.archive.Last()) })
+	gauge("kikubari_archive_bytes", "What the archive takes on the disk, kept checkpoints included.", func() float64 { return float64(a.archive.Bytes()) })
+	a.metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
+		Name: "kikubari_archive_failures_total", Help: "Attempts to archive, or to keep or drop what is archived, that failed.",
+	}, func() float64 { return float64(a.archiving.failures.Load()) }))
 	for name, at := range map[string]func(pipeline.Progress) cx.Position{
 		"lanes":      func(p pipeline.Progress) cx.Position { return p.Applied },
 		"warehouse":  func(p pipeline.Progress) cx.Position { return p.Warehouse },
