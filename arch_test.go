@@ -38,14 +38,17 @@ nice                    :
 access                  : cx
 journal                 : cx fault | github.com/klauspost/compress github.com/nats-io/nats-server github.com/nats-io/nats.go golang.org/x/sys
 archive                 : cx journal fault | github.com/klauspost/compress
+deliver                 : cx fault
 pipeline                : cx journal profile rule segment decide learn definition fault
 
 warehouse               : cx pipeline
-store/sqlite            : cx access pipeline fault nice | github.com/mattn/go-sqlite3
-store/storetest         : cx pipeline | github.com/google/go-cmp pgregory.net/rapid
+store/sqlite            : cx access pipeline deliver fault nice | github.com/mattn/go-sqlite3
+store/storetest         : cx pipeline deliver | github.com/google/go-cmp pgregory.net/rapid
 warehouse/duckdb        : cx access pipeline fault nice warehouse | github.com/duckdb/duckdb-go github.com/go-json-experiment/json
 warehouse/warehousetest : cx access pipeline warehouse | github.com/google/go-cmp
 api                     : cx access collect pipeline | github.com/danielgtaylor/huma github.com/prometheus/client_golang github.com/go-json-experiment/json
+channel/webhook         : cx deliver
+channel/channeltest     : cx deliver
 console                 :
 static                  :
 bench                   : cx collect profile rule segment decide learn definition | golang.org/x/sync golang.org/x/sys

@@ -84,17 +84,3 @@ func ParseDeliveryState(name string) (DeliveryState, bool) {
 
 // Settled reports whether no attempt follows.
 func (s DeliveryState) Settled() bool { return s >= DeliverySent && s <= DeliveryWithheld }
-
-// Fate is how a delivery ended.
-type Fate struct {
-	Key         SendKey
-	Workspace   Workspace
-	Customer    CustomerID // as the delivery names it; may have been merged since
-	Decision    DecisionID
-	Action      string
-	Channel     Channel
-	Destination string
-	State       DeliveryState // a settled one
-	Attempts    uint32
-	Reason      string // why it was not sent, for people; "" when it was
-}

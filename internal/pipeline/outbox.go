@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"bytes"
-	"encoding/binary"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/decide"
@@ -43,7 +42,7 @@ func (w *worker) send(in *decide.Input, c *cx.Customer, at cx.Position) {
 // settle gives out the orders that follow from the fate of a delivery: on the lane
 // it was decided on, and on that of whoever its customer is now.
 func (s *Shard) settle(at cx.Position, payload []byte) error {
-	f, err := DecodeFate(payload)
+	f, err := cx.DecodeFate(payload)
 	if err != nil {
 		return err
 	}
@@ -78,37 +77,4 @@ func (w *worker) fate(l *lane, o *order) {
 	decide.Settle(&r.customer, o.fate.Decision, o.fate.Action, o.fate.State, w.scope.Now)
 	l.setAlarm(r)
 	w.resize(r)
-}
-
-const fateCodec = 1
-
-// EncodeFate returns the payload of the journal entry that tells f.
-func EncodeFate(f *cx.Fate) []byte {
-	dst := make([]byte, 0, 128+len(f.Reason))
-	dst = append(dst, fateCodec, byte(f.State))
-	for _, n := range [...]uint64{f.Key[0], f.Key[1], uint64(f.Customer), uint64(f.Decision)} {
-		dst = binary.LittleEndian.AppendUint64(dst, n)
-	}
-	dst = binary.AppendUvarint(dst, uint64(f.Attempts))
-	for _, s := range [...]string{string(f.Workspace), f.Action, string(f.Channel), f.Destination, f.Reason} {
-		dst = appendBytes(dst, []byte(s))
-	}
-	return dst
-}
-
-// DecodeFate reads what EncodeFate wrote; it aliases nothing. It fails with
-// cx.ErrCodec on anything else.
-func DecodeFate(b []byte) (f cx.Fate, err error) {
-	const fixed = 2 + 4*8
-	if len(b) < fixed || b[0] != fateCodec || !cx.DeliveryState(b[1]).Settled() {
-		return f, cx.ErrCodec
-	}
-	number := func(i int) uint64 { return binary.LittleEndian.Uint64(b[2+8*i:]) }
-	f.State, f.Key = cx.DeliveryState(b[1]), cx.SendKey{number(0), number(1)}
-	f.Customer, f.Decision = cx.CustomerID(number(2)), cx.DecisionID(number(3))
-	r := reader{b: b[fixed:]}
-	f.Attempts = uint32(min(r.uvarint(), 1<<32-1))
-	f.Workspace, f.Action, f.Channel = cx.Workspace(r.str()), r.str(), cx.Channel(r.str())
-	f.Destination, f.Reason = r.str(), r.str()
-	return f, r.end()
 }

@@ -2,7 +2,6 @@ package pipeline_test
 
 import (
 	"context"
-	"encoding/hex"
 	"math/rand/v2"
 	"path/filepath"
 	"testing"
@@ -103,10 +102,10 @@ func tell(t *testing.T, j *journal.Journal, r *rand.Rand, sent []cx.Delivery) (t
 		}
 		told++
 		for range 1 + r.IntN(2) {
-			entries = append(entries, cx.Entry{Kind: cx.EntryFate, Payload: pipeline.EncodeFate(&f)})
+			entries = append(entries, cx.Entry{Kind: cx.EntryFate, Payload: cx.AppendFate(nil, &f)})
 		}
 		f.Key[0]++
-		entries = append(entries, cx.Entry{Kind: cx.EntryFate, Payload: pipeline.EncodeFate(&f)})
+		entries = append(entries, cx.Entry{Kind: cx.EntryFate, Payload: cx.AppendFate(nil, &f)})
 	}
 	if _, err := j.Append(t.Context(), entries, nil); err != nil {
 		t.Fatal(err)
@@ -175,34 +174,4 @@ func fingerprint(t *testing.T, s *station) pipeline.Fingerprint {
 		t.Fatal(err)
 	}
 	return f
-}
-
-// The encoding of a fate stays as it is: journals keep it.
-func TestFateIsReadBack(t *testing.T) {
-	f := cx.Fate{
-		Key: cx.SendKey{1, 1<<64 - 1}, Workspace: "shop", Customer: 7, Decision: 1 << 63, Action: "tell-crm", Channel: cx.Webhook, Destination: "crm",
-		State: cx.DeliveryFailed, Attempts: 300, Reason: "410 Gone",
-	}
-	const golden = "010401000000000000" + "00ffffffffffffffff" + "0700000000000000" + "0000000000000080" + "ac02" +
-		"0473686f70" + "0874656c6c2d63726d" + "07776562686f6f6b" + "0363726d" + "0834313020476f6e65"
-	b := pipeline.EncodeFate(&f)
-	if hex.EncodeToString(b) != golden {
-		t.Errorf("encoded as %x", b)
-	}
-	got, err := pipeline.DecodeFate(b)
-	if diff := cmp.Diff(f, got); diff != "" || err != nil {
-		t.Errorf("%v (-want +got):\n%s", err, diff)
-	}
-	for n := range b {
-		if _, err := pipeline.DecodeFate(b[:n]); err == nil {
-			t.Errorf("%d bytes of %d are taken for a fate", n, len(b))
-		}
-	}
-	for i, wrong := range map[int]byte{0: 2, 1: byte(cx.DeliveryTrying)} {
-		bad := append([]byte(nil), b...)
-		bad[i] = wrong
-		if _, err := pipeline.DecodeFate(bad); err == nil {
-			t.Errorf("byte %d may be %d", i, wrong)
-		}
-	}
 }
