@@ -40,7 +40,14 @@ func (r *Resolver) name(ev *cx.Event, n cx.Namespace, value string) {
 		return
 	}
 	id := cx.Identity{Namespace: n, Value: value}
-	r.scratch = append(r.scratch, name{Identity: id, key: id.Hash(ev.Workspace)})
+	r.hear(name{Identity: id, key: id.Hash(ev.Workspace)})
+}
+
+// hear adds n unless it is one that does not count.
+func (r *Resolver) hear(n name) {
+	if r.heeds == nil || r.heeds(n.key) {
+		r.scratch = append(r.scratch, n)
+	}
 }
 
 func (r *Resolver) contactNames(ev *cx.Event) {
@@ -68,11 +75,16 @@ func (r *Resolver) previousName(ev *cx.Event) {
 	id := cx.Identity{Namespace: cx.AnonymousID, Value: previous}
 	if ev.Has(cx.Verified) {
 		user := cx.Identity{Namespace: cx.UserID, Value: previous}
-		if r.index.find(user.Hash(ev.Workspace)) != 0 {
+		if r.isUser(user.Hash(ev.Workspace), id.Hash(ev.Workspace)) {
 			id = user
 		}
 	}
-	r.scratch = append(r.scratch, name{Identity: id, key: id.Hash(ev.Workspace), alias: true})
+	r.hear(name{Identity: id, key: id.Hash(ev.Workspace), alias: true})
+}
+
+// isUser reports whether the previous id of an alias call is known as a user id.
+func (r *Resolver) isUser(user, device cx.HashKey) bool {
+	return r.index.find(user) != 0 || r.elsewhere != nil && r.elsewhere(user, device)
 }
 
 func listed(list []cx.Namespace, n cx.Namespace) bool {

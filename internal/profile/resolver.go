@@ -23,6 +23,8 @@ import "github.com/kikubari/kikubari/internal/cx"
 //   - When the company vouches for a user on a device that belongs to a claimed
 //     customer, the device moves to the user. The claimed customer's history
 //     comes with it only when it claimed to be that user from that one device.
+//   - Customers who are kept apart share nothing: an event that names both
+//     belongs to the one of its strongest identity and links nothing across.
 type Resolver struct {
 	index    index
 	standing map[cx.CustomerID]standing
@@ -30,6 +32,11 @@ type Resolver struct {
 	settings map[cx.Workspace]Settings
 	loaded   []loadedName // not yet counted
 	scratch  []name
+	parted   parted
+
+	// Set where not everybody is known.
+	heeds     func(cx.HashKey) bool              // which identities count
+	elsewhere func(user, device cx.HashKey) bool // an id is a user's elsewhere, and no device's
 
 	rows  []IdentityRow
 	pairs [][2]cx.CustomerID
@@ -49,8 +56,14 @@ type Resolution struct {
 // Merge says that two customers are one: Winner, which takes all that Loser has.
 type Merge struct {
 	Winner, Loser cx.CustomerID
-	Reason        string // namespace that linked them and call: "anonymous_id identify"
+	Reason        string           // namespace that linked them and call: "anonymous_id identify"; ByOperator
+	Identity      cx.Identity      // that belonged to one and came with the other; aliases the event
+	Lead          cx.Identity      // the event's strongest identity; aliases the event
+	Named         [2]cx.CustomerID // whom the operator named
 }
+
+// ByOperator is the reason of merges that an operator asked for.
+const ByOperator = "operator"
 
 // Move says that an identity now belongs to the event's customer and no longer
 // to From, which keeps everything else.
@@ -121,15 +134,19 @@ func (r *Resolver) Current(id cx.CustomerID) cx.CustomerID {
 	return root
 }
 
-// Join makes two customers one because an operator says so; ok is false when
-// they are one already.
+// Join makes two customers one because an operator says so, also those who were
+// kept apart; ok is false when they are one already.
 func (r *Resolver) Join(a, b cx.CustomerID) (m Merge, ok bool) {
 	r.settle()
+	named := [2]cx.CustomerID{a, b}
 	a, b = r.Current(a), r.Current(b)
 	if a == b {
 		return Merge{}, false
 	}
-	return r.unite(a, b, "operator"), true
+	r.lift(a, b)
+	m = r.unite(a, b, ByOperator)
+	m.Named = named
+	return m, true
 }
 
 // Changes returns the rows and the merges (loser, winner) since the last call,

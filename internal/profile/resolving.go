@@ -73,6 +73,7 @@ func (s *resolving) join(n *name) {
 	case id == 0 && !s.unsignedAlias(n, s.out.Customer):
 		s.link(n)
 	case id == 0 || id == s.out.Customer || s.unsignedAlias(n, id):
+	case s.r.apart(s.out.Customer, id):
 	case s.disowned(n, id):
 		s.move(n, id)
 	case s.mayMerge(n, id):
@@ -140,6 +141,7 @@ func (s *resolving) move(n *name, id cx.CustomerID) {
 // merge makes the event's customer and id one.
 func (s *resolving) merge(n *name, id cx.CustomerID) {
 	m := s.r.unite(s.out.Customer, id, n.Namespace.String()+" "+s.ev.Type.String())
+	m.Identity, m.Lead = n.Identity, s.names[0].Identity
 	s.out.Moves = slices.DeleteFunc(s.out.Moves, func(v Move) bool { return v.From == m.Loser })
 	s.out.Customer = m.Winner
 	s.out.Merges = append(s.out.Merges, m)

@@ -71,8 +71,9 @@ func (r *Resolver) unite(winner, loser cx.CustomerID, reason string) Merge {
 	delete(r.standing, loser)
 	r.set(winner, a)
 	r.LoadMerged(loser, winner)
+	r.parted.moved(loser)
 	r.pairs = append(r.pairs, [2]cx.CustomerID{loser, winner})
-	return Merge{winner, loser, reason}
+	return Merge{Winner: winner, Loser: loser, Reason: reason}
 }
 
 // loadedName is an identity that was loaded and not yet counted.
