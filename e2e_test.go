@@ -46,6 +46,10 @@ func (s suite) Run() int {
 //	get PATH [KEY]              the same with GET
 //	capture NAME REGEXP         set NAME to the first group of REGEXP in the last output
 //	until SECONDS REGEXP CMD... repeat CMD until its output matches
+//	expand FROM TO              write a file with its ${NAMES} filled in
+//	recorder start NAME         start a receiver of webhooks and set RECORDER_NAME to its address
+//	recorder show NAME          print what it was sent: request line, headers and body of each request
+//	recorder become NAME STATUS answer with this status from now on
 func TestScripts(t *testing.T) {
 	if testing.Short() {
 		t.Skip("whole-program stories are not short")
@@ -56,11 +60,12 @@ func TestScripts(t *testing.T) {
 		Setup: func(e *testscript.Env) error {
 			e.Values["world"] = &world{}
 			e.Defer(func() { e.Values["world"].(*world).end(syscall.SIGKILL) })
+			e.Defer(func() { e.Values["world"].(*world).closeRecorders() })
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"server": serverCmd, "post": httpCmd(http.MethodPost), "get": httpCmd(http.MethodGet),
-			"capture": captureCmd, "until": untilCmd,
+			"capture": captureCmd, "until": untilCmd, "recorder": recorderCmd, "expand": expandCmd,
 		},
 	})
 }
@@ -69,6 +74,8 @@ func TestScripts(t *testing.T) {
 type world struct {
 	server *instance
 	last   string // output of the last post, get or until
+
+	recorders map[string]*recorder
 }
 
 func (w *world) end(signal os.Signal) bool {
@@ -156,12 +163,16 @@ func untilCmd(ts *testscript.TestScript, _ bool, args []string) {
 		switch args[2] {
 		case "get":
 			w.last, err = request(ts, http.MethodGet, args[3:])
+		case "recorder":
+			if r := w.recorders[args[4]]; r != nil {
+				w.last = r.show()
+			}
 		case "exec":
 			if err = ts.Exec(args[3], args[4:]...); err == nil {
 				w.last = ts.ReadFile("stdout")
 			}
 		default:
-			ts.Fatalf("until can repeat get and exec")
+			ts.Fatalf("until can repeat get, recorder show and exec")
 		}
 		if err == nil && want.MatchString(w.last) {
 			fmt.Fprint(ts.Stdout(), w.last)

@@ -25,6 +25,10 @@ type Store interface {
 	// changes of all workspaces.
 	Changes(ctx context.Context, w cx.Workspace, before uint64, limit int) ([]Change, error)
 
+	// DestinationSecrets returns the secrets that sign for a destination at now, the
+	// current one first; none when none was ever made.
+	DestinationSecrets(ctx context.Context, w cx.Workspace, destination string, now cx.Instant) ([]DestinationSecret, error)
+
 	// Remembered returns the answer kept under the caller's idempotency key and
 	// not yet expired at now, or nil when there is none.
 	Remembered(ctx context.Context, caller cx.KeyID, idempotencyKey string, now cx.Instant) (*Answer, error)
@@ -42,11 +46,12 @@ type Store interface {
 
 // Update is one change of who may say what, committed as a whole.
 type Update struct {
-	Workspaces []Workspace // to create
-	Keys       []Key       // to create; ids and hashes are unique in the installation
-	Revoke     []cx.KeyID  // to take back at Change.At
-	Change     Change      // who did it and why; its Number is given by the Store
-	Answer     *Answer     // to remember for a repeated request, or nil
+	Workspaces []Workspace        // to create
+	Keys       []Key              // to create; ids and hashes are unique in the installation
+	Revoke     []cx.KeyID         // to take back at Change.At
+	Change     Change             // who did it and why; its Number is given by the Store
+	Answer     *Answer            // to remember for a repeated request, or nil
+	Secret     *DestinationSecret // to sign with from now on, or nil; earlier ones expire SecretOverlap after Change.At
 }
 
 // Change is one line of the record of what people did. Lines are only ever

@@ -27,6 +27,7 @@ type Options struct {
 	History   History
 	Publisher Publisher
 	Imports   Imports
+	Sends     Sends
 	Health    Health
 	Feed      *Feed // closed by its owner, before the server is shut down
 	Metrics   prometheus.Gatherer
@@ -47,6 +48,7 @@ type API struct {
 	history   History
 	publisher Publisher
 	imports   Imports
+	sends     Sends
 	health    Health
 	feed      *Feed
 	log       *slog.Logger
@@ -64,7 +66,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{
 		keys: o.Keys, store: o.Store, customers: o.Customers, history: o.History,
-		publisher: o.Publisher, imports: o.Imports, health: o.Health, feed: o.Feed, log: o.Log,
+		publisher: o.Publisher, imports: o.Imports, sends: o.Sends, health: o.Health, feed: o.Feed, log: o.Log,
 		now: o.Now, heartbeat: o.Heartbeat, patience: o.Patience,
 		mux: http.NewServeMux(),
 	}

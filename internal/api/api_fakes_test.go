@@ -20,6 +20,7 @@ type ledger struct {
 	changed    []access.Change
 	answers    map[[2]string]access.Answer
 	refuse     []access.Refused
+	secrets    []access.DestinationSecret // newest first
 }
 
 func (l *ledger) Workspaces(context.Context) ([]access.Workspace, error) {
@@ -54,6 +55,9 @@ func (l *ledger) Apply(_ context.Context, u access.Update) error {
 	if u.Answer != nil {
 		l.answers[[2]string{string(u.Answer.Caller), u.Answer.Key}] = *u.Answer
 	}
+	if u.Secret != nil {
+		l.secrets = append([]access.DestinationSecret{*u.Secret}, l.secrets...)
+	}
 	l.workspaces = append(l.workspaces, u.Workspaces...)
 	l.keys = append(l.keys, u.Keys...)
 	u.Change.Number = uint64(len(l.changed) + 1)
@@ -78,6 +82,17 @@ func (l *ledger) Remembered(_ context.Context, caller cx.KeyID, key string, now 
 		return nil, nil
 	}
 	return &a, nil
+}
+
+func (l *ledger) DestinationSecrets(_ context.Context, w cx.Workspace, destination string, _ cx.Instant) (out []access.DestinationSecret, _ error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, s := range l.secrets {
+		if s.Workspace == w && s.Destination == destination {
+			out = append(out, s)
+		}
+	}
+	return out, nil
 }
 
 func (l *ledger) Forget(context.Context, cx.Instant) error { return nil }

@@ -89,6 +89,26 @@ type Imports interface {
 	Imported(w cx.Workspace, job string) Import
 }
 
+// Sends answers what is on its way to destinations, and holds it up. It is safe
+// for concurrent use. access.Everywhere means all workspaces.
+type Sends interface {
+	// List returns up to limit sends, what waits first; destination "" and state 0
+	// do not narrow it.
+	List(ctx context.Context, w cx.Workspace, destination string, state cx.DeliveryState, limit int) ([]Send, error)
+	// Destinations returns the published destinations and how they do, by name.
+	Destinations(ctx context.Context, w cx.Workspace) ([]Destination, error)
+	// Has reports whether a destination is published.
+	Has(w cx.Workspace, destination string) bool
+	// Paused reports whether the sends of a workspace are paused.
+	Paused(w cx.Workspace) bool
+	// Pause pauses or resumes sends, until told otherwise.
+	Pause(ctx context.Context, w cx.Workspace, paused bool) error
+	// Retry makes what waits due now: all, all of a destination, or one.
+	Retry(ctx context.Context, w cx.Workspace, destination string, k cx.SendKey) (int, error)
+	// FormatSecret writes a secret as receivers take it.
+	FormatSecret(secret []byte) string
+}
+
 // Health answers how the program is, from memory, without waiting for anything.
 type Health interface {
 	Health() Condition

@@ -261,3 +261,33 @@ type Stage struct {
 	Lag      float64 `json:"lag_seconds"`
 	Stuck    bool    `json:"stuck,omitempty" doc:"So far behind that the program is not ready"`
 }
+
+// Send is one delivery to a destination and how far it has come.
+type Send struct {
+	Send        string `json:"send" doc:"The key that every attempt carries" example:"s_apswzx2vt4nf07btpx68psnx2p"`
+	Workspace   string `json:"workspace"`
+	Destination string `json:"destination"`
+	Action      string `json:"action"`
+	Purpose     string `json:"purpose"`
+	Customer    string `json:"customer"`
+	Decision    string `json:"decision"`
+	DecidedAt   Time   `json:"decided_at"`
+	State       string `json:"state" enum:"queued,trying,sent,failed,unknown,withheld"`
+	Attempts    uint32 `json:"attempts"`
+	DueAt       Time   `json:"due_at,omitempty" doc:"queued: when the next attempt may be made"`
+	SettledAt   Time   `json:"settled_at,omitempty"`
+	Reason      string `json:"reason,omitempty" doc:"Why the last attempt failed"`
+}
+
+// Destination is where actions send, and how it does.
+type Destination struct {
+	Name       string `json:"name"`
+	URL        string `json:"url"`
+	Idempotent bool   `json:"idempotent" doc:"It takes a delivery once, however often it comes with the same key"`
+	Waiting    int    `json:"waiting"`
+	Oldest     Time   `json:"oldest,omitempty" doc:"When the oldest that waits was decided"`
+	Failed     int    `json:"failed" doc:"Of the last 30 days"`
+	Unknown    int    `json:"unknown" doc:"Tried, and nobody knows whether they arrived; of the last 30 days"`
+	Open       bool   `json:"open" doc:"It does not answer, and is tried now and then only"`
+	TriedAt    Time   `json:"tried_at,omitempty" doc:"open: when it will be tried again"`
+}

@@ -22,6 +22,7 @@ import (
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/archive"
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/deliver"
 	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
@@ -57,6 +58,8 @@ type App struct {
 	archive *archive.Archive
 	records *archive.Log // archive and journal
 	shard   *pipeline.Shard
+	sends   *sqlite.Sends
+	courier *deliver.Courier
 
 	archiving archiving
 
@@ -113,7 +116,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.config.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.openArchive, a.openControl, a.openState, a.openWarehouse, a.openShard} {
+	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.openArchive, a.openControl, a.openState, a.openWarehouse, a.openShard, a.openSends} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -121,7 +124,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.meter = newMeter(a.metrics, a.shard, a.journal)
 	a.measure()
 	a.server, err = a.newServer()
-	a.background = append(a.background, a.catchUp, a.watchStages, a.keepHouse, a.keepArchive, a.returnMemory, a.serveProfiles)
+	a.background = append(a.background, a.catchUp, a.deliver, a.watchStages, a.keepHouse, a.keepArchive, a.returnMemory, a.serveProfiles)
 	return err
 }
 
@@ -201,8 +204,8 @@ func (a *App) openWarehouse(ctx context.Context) (err error) {
 func (a *App) openShard(ctx context.Context) (err error) {
 	a.shard, err = pipeline.Open(ctx, pipeline.Options{
 		Journal: archive.Live{Log: a.records}, Store: a.state, Warehouse: a.house, Log: a.log,
-		Workers: a.config.Workers, CheckpointEvery: a.config.CheckpointEvery, CacheBytes: int64(a.config.CustomersCacheMB) << 20, RestAfter: a.config.CustomersRest,
-		Now: fault.Now, Watcher: watcher{&a.feed}, Published: a.published,
+		Workers: a.config.Workers, CheckpointEvery: a.config.CheckpointEvery, CacheBytes: int64(a.config.CustomersCacheMB) << 20, RestAfter: a.config.CustomersRest, SendWithin: a.config.SendsWithin,
+		Now: fault.Now, Watcher: watcher{&a.feed}, Published: a.published, Released: a.committed,
 	})
 	if err != nil {
 		return err

@@ -51,6 +51,14 @@ type Config struct {
 	RatePerKey       int           `key:"rate.events_per_second" default:"0" doc:"Most events a second from one write key, 0 for no limit. Above it the answer is 429."`
 	MaxInFlight      int           `key:"rate.requests_in_flight" default:"4096" doc:"Most requests at once. Above it the answer is 429."`
 
+	SendsWithin       time.Duration `key:"sends.commit_within" default:"1s" doc:"Longest time that something to be sent waits for its checkpoint."`
+	SendsAttempts     int           `key:"sends.attempts" default:"8" doc:"Most attempts under way at once to one destination."`
+	SendsTimeout      time.Duration `key:"sends.timeout" default:"15s" doc:"Longest time for one attempt."`
+	SendsFirstRetry   time.Duration `key:"sends.first_retry" default:"5s" doc:"Longest wait before the second attempt; it doubles with each attempt, and the wait is any time up to it."`
+	SendsLongestRetry time.Duration `key:"sends.longest_retry" default:"1h" doc:"Longest wait before any attempt."`
+	SendsGiveUp       time.Duration `key:"sends.give_up" default:"24h" doc:"No attempt is made so long after the decision; what is transactional is tried once at least."`
+	WebhookAllow      string        `key:"webhook.allow_networks" default:"" doc:"Inner networks (10.1.0.0/16), addresses and names of hosts that webhooks may reach, divided by commas. Without, only the public internet."`
+
 	DebugListen string `key:"debug.listen" default:"" doc:"Address that serves Go profiles under /debug/pprof/; empty for none. Never make it public."`
 }
 

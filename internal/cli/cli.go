@@ -31,24 +31,26 @@ const (
 
 // grammar is every command and flag.
 type grammar struct {
-	Serve     serveCmd     `cmd:"" help:"Run the platform."`
-	Demo      demoCmd      `cmd:"" help:"Run the platform with the demo workspace and shop."`
-	Apply     applyCmd     `cmd:"" help:"Publish a directory of definitions as one set."`
-	Diff      diffCmd      `cmd:"" help:"Show what differs between two sets, or a set and files."`
-	Export    exportCmd    `cmd:"" help:"Write a published set as files."`
-	History   historyCmd   `cmd:"" help:"List the published sets and what each changed."`
-	Rollback  rollbackCmd  `cmd:"" help:"Publish an earlier set again, as a new one."`
-	Import    importCmd    `cmd:"" help:"Bring in a company's history from a CSV or NDJSON file."`
-	Workspace workspaceCmd `cmd:"" help:"Create and list workspaces."`
-	Key       keyCmd       `cmd:"" help:"Create, list and revoke keys."`
-	SQL       sqlCmd       `cmd:"" name:"sql" help:"Ask the warehouse of a running server."`
-	Explain   explainCmd   `cmd:"" help:"Show why a decision is as it is."`
-	Replay    replayCmd    `cmd:"" help:"Compute the state again from archive and journal and compare it. The server must not run."`
-	Rebuild   rebuildCmd   `cmd:"" help:"The same, and put it in the place of the state there is. The server must not run."`
-	Doctor    doctorCmd    `cmd:"" help:"Look for what is wrong with an installation."`
-	Bench     benchCmd     `cmd:"" help:"Measure speed and memory."`
-	Config    configCmd    `cmd:"" help:"Print the settings, what they mean and their values."`
-	Version   versionCmd   `cmd:"" help:"Print the version."`
+	Serve       serveCmd       `cmd:"" help:"Run the platform."`
+	Demo        demoCmd        `cmd:"" help:"Run the platform with the demo workspace and shop."`
+	Apply       applyCmd       `cmd:"" help:"Publish a directory of definitions as one set."`
+	Diff        diffCmd        `cmd:"" help:"Show what differs between two sets, or a set and files."`
+	Export      exportCmd      `cmd:"" help:"Write a published set as files."`
+	History     historyCmd     `cmd:"" help:"List the published sets and what each changed."`
+	Rollback    rollbackCmd    `cmd:"" help:"Publish an earlier set again, as a new one."`
+	Import      importCmd      `cmd:"" help:"Bring in a company's history from a CSV or NDJSON file."`
+	Workspace   workspaceCmd   `cmd:"" help:"Create and list workspaces."`
+	Key         keyCmd         `cmd:"" help:"Create, list and revoke keys."`
+	Sends       sendsCmd       `cmd:"" help:"What is on its way to destinations."`
+	Destination destinationCmd `cmd:"" help:"Where actions send."`
+	SQL         sqlCmd         `cmd:"" name:"sql" help:"Ask the warehouse of a running server."`
+	Explain     explainCmd     `cmd:"" help:"Show why a decision is as it is."`
+	Replay      replayCmd      `cmd:"" help:"Compute the state again from archive and journal and compare it. The server must not run."`
+	Rebuild     rebuildCmd     `cmd:"" help:"The same, and put it in the place of the state there is. The server must not run."`
+	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with an installation."`
+	Bench       benchCmd       `cmd:"" help:"Measure speed and memory."`
+	Config      configCmd      `cmd:"" help:"Print the settings, what they mean and their values."`
+	Version     versionCmd     `cmd:"" help:"Print the version."`
 }
 
 // settings are the flags of commands that run the platform or look into its

@@ -76,7 +76,7 @@ func (c *Control) Apply(ctx context.Context, u access.Update) error {
 		return fmt.Errorf("apply a change: %w", err)
 	}
 	defer tx.Rollback()
-	for _, write := range []func(context.Context, *sql.Tx, *access.Update) error{addWorkspaces, addKeys, revokeKeys, addChange, addAnswer} {
+	for _, write := range []func(context.Context, *sql.Tx, *access.Update) error{addWorkspaces, addKeys, revokeKeys, addSecret, addChange, addAnswer} {
 		if err := write(ctx, tx, &u); err != nil {
 			return fmt.Errorf("apply a change: %w", err)
 		}
@@ -120,6 +120,32 @@ func revokeKeys(ctx context.Context, tx *sql.Tx, u *access.Update) error {
 		}
 	}
 	return nil
+}
+
+// addSecret puts a secret in the place of the current one, which signs a while
+// longer.
+func addSecret(ctx context.Context, tx *sql.Tx, u *access.Update) error {
+	s := u.Secret
+	if s == nil {
+		return nil
+	}
+	_, err := tx.ExecContext(ctx, "UPDATE destination_secrets SET expires = ? WHERE workspace = ? AND destination = ? AND expires = 0",
+		u.Change.At+access.SecretOverlap, s.Workspace, s.Destination)
+	if err != nil {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, `INSERT INTO destination_secrets (workspace, destination, number, secret, created_at, expires)
+		SELECT ?1, ?2, coalesce(max(number), 0) + 1, ?3, ?4, 0 FROM destination_secrets WHERE workspace = ?1 AND destination = ?2`,
+		s.Workspace, s.Destination, blob(s.Secret), s.CreatedAt)
+	return err
+}
+
+// DestinationSecrets returns the secrets of a destination, the current one first.
+func (c *Control) DestinationSecrets(ctx context.Context, w cx.Workspace, destination string, now cx.Instant) ([]access.DestinationSecret, error) {
+	return list(ctx, c.db, func(r *sql.Rows, s *access.DestinationSecret) error {
+		s.Workspace, s.Destination = w, destination
+		return r.Scan(&s.Secret, &s.CreatedAt)
+	}, "SELECT secret, created_at FROM destination_secrets WHERE workspace = ? AND destination = ? AND (expires = 0 OR expires > ?) ORDER BY number DESC", w, destination, now)
 }
 
 func addChange(ctx context.Context, tx *sql.Tx, u *access.Update) error {
