@@ -74,6 +74,7 @@ func TestChaos(t *testing.T) {
 		}
 	})
 	c, r, kills, began := newTrial(t), rand.New(rand.NewPCG(seed, 0)), map[string]int{}, time.Now()
+	c.pace = 10 * time.Millisecond // what a thousand kills leave must be read again in the end
 	c.start("")
 	unload := c.load(seed, 8)
 	defer unload()

@@ -3,11 +3,13 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -343,4 +345,67 @@ func TestReadOnlyDirectory(t *testing.T) {
 	c.start("")
 	c.awaitAcked(200, 30*time.Second)
 	c.conclude(unload)
+}
+
+// TestSlowDisk slows the journal's disk down, then the other files' too, then
+// stops it for longer than anybody waits. More requests than the program holds are told to come back,
+// those that it holds are acknowledged when they are durable or refused in time,
+// and when the disk is well again so is everything else, by itself.
+func TestSlowDisk(t *testing.T) {
+	if testing.Short() {
+		t.Skip("a slow disk is not short")
+	}
+	c := newTrial(t)
+	c.patience = 20 * time.Second
+	c.settings = append(c.settings, "rate.requests_in_flight=16")
+	c.start("append.before:delay=150ms*60,checkpoint.before:delay=1s*3,warehouse.inside:delay=1s*4")
+	unload := c.load(8, 64)
+	defer unload()
+	c.awaitRefused(http.StatusTooManyRequests)
+	c.awaitAcked(500, 60*time.Second)
+	if slow, all := c.metric(`kikubari_durable_seconds_bucket{le="0.1024"}`), c.metric("kikubari_durable_seconds_count"); slow > all/2 {
+		t.Errorf("%v of %v requests are said to have been durable within 0.1 s", slow, all)
+	}
+	c.awaitAcked(2000, 60*time.Second) // the disk is well by then
+	c.awaitSaved()
+	unload()
+	c.stop()
+
+	c.start("append.before:delay=7s*1")
+	unload = c.load(9, 8)
+	c.awaitRefusal("send it again")
+	c.awaitAcked(500, 60*time.Second)
+	c.awaitCondition(true, "")
+	c.conclude(unload)
+}
+
+// awaitRefused waits until an event is refused with a status and a time to wait.
+func (c *trial) awaitRefused(status int) {
+	c.t.Helper()
+	want := fmt.Sprintf("%d (Retry-After ", status)
+	for deadline := time.Now().Add(30 * time.Second); ; pause(c.t.Context(), 10*time.Millisecond) {
+		why := c.lastRefusal()
+		if strings.HasPrefix(why, want) && !strings.HasPrefix(why, want+")") {
+			return
+		}
+		if time.Now().After(deadline) {
+			c.t.Fatalf("no event is refused with %d; the last refusal was: %s", status, why)
+		}
+	}
+}
+
+// metric is the value of one line of /metrics.
+func (c *trial) metric(name string) float64 {
+	c.t.Helper()
+	for line := range strings.Lines(c.get("/metrics")) {
+		if rest, ok := strings.CutPrefix(line, name+" "); ok {
+			v, err := strconv.ParseFloat(strings.TrimSpace(rest), 64)
+			if err != nil {
+				c.t.Fatal(err)
+			}
+			return v
+		}
+	}
+	c.t.Fatalf("there is no metric %s", name)
+	return 0
 }

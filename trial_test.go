@@ -44,6 +44,10 @@ type trial struct {
 	environ  []string  // NAME=VALUE for the program
 	server   *instance // nil when it died while it started
 
+	pace     time.Duration // how long a client waits between two events
+	patience time.Duration // how long it waits for an answer
+	clients  int           // so many there were
+
 	key     string
 	address atomic.Pointer[string]
 	acked   atomic.Int64
@@ -68,7 +72,7 @@ func newTrial(t *testing.T) *trial {
 		t.Fatal(err)
 	}
 	return &trial{
-		t: t, binary: binary, data: filepath.Join(t.TempDir(), "data"), settings: []string{"checkpoint.every=300ms"},
+		t: t, binary: binary, pace: 5 * time.Millisecond, patience: 5 * time.Second, data: filepath.Join(t.TempDir(), "data"), settings: []string{"checkpoint.every=300ms"},
 		refused: map[int]int{}, decided: map[string]string{},
 	}
 }
@@ -118,7 +122,9 @@ func (c *trial) stop() {
 func (c *trial) load(seed uint64, n int) (unload func()) {
 	ctx, cancel := context.WithCancel(c.t.Context())
 	var clients sync.WaitGroup
-	for i := range n {
+	for range n {
+		i := c.clients
+		c.clients++
 		clients.Go(func() { c.client(ctx, i, rand.New(rand.NewPCG(seed, uint64(i+1)))) })
 	}
 	return sync.OnceFunc(func() {
@@ -181,6 +187,7 @@ func (c *trial) client(ctx context.Context, n int, r *rand.Rand) {
 				return
 			}
 		}
+		pause(ctx, c.pace)
 	}
 }
 
@@ -190,9 +197,10 @@ func (c *trial) client(ctx context.Context, n int, r *rand.Rand) {
 // word for word.
 func chaosEvent(r *rand.Rand, n int, id string, i int) string {
 	person := (n+1)*1_000_000 + i/10*5 + r.IntN(10)
+	now := time.Now().UTC().Format(time.RFC3339Nano)
 	e := map[string]any{
 		"writeKey": "demo", "messageId": id, "anonymousId": fmt.Sprintf("d-%d-%d", person, r.IntN(3)),
-		"timestamp": time.Now().UTC().Format(time.RFC3339Nano), "context": map[string]any{"locale": "en"},
+		"timestamp": now, "sentAt": now, "context": map[string]any{"locale": "en"},
 	}
 	price := 500 * (1 + r.IntN(8))
 	switch r.IntN(8) {
@@ -215,7 +223,7 @@ func chaosEvent(r *rand.Rand, n int, id string, i int) string {
 // send sends one event once and notes what was answered. It reports whether it
 // was acknowledged.
 func (c *trial) send(ctx context.Context, id, body string) bool {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	var in struct{ Type string }
 	if err := json.Unmarshal([]byte(body), &in); err != nil {

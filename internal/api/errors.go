@@ -108,7 +108,7 @@ func problem(ctx context.Context, log *slog.Logger, err error) *Problem {
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		err = &cx.Error{Kind: cx.Unavailable, Err: errors.New("the caller has gone")} // nobody reads it, and nothing failed
 	}
-	if errors.Is(err, context.DeadlineExceeded) {
+	if errors.Is(err, context.DeadlineExceeded) && cx.KindOf(err) == cx.Internal { // any other kind says more
 		err = &cx.Error{Kind: cx.Unavailable, Err: errors.New("this took too long; try again, or ask for less")}
 	}
 	kind := cx.KindOf(err)

@@ -4,6 +4,7 @@ package fault
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"strconv"
 	"strings"
@@ -14,11 +15,12 @@ import (
 var targets = mustParse(os.Getenv(Variable))
 
 // spot is a point and what happens there: the end at a pass, counted from 1, or
-// a delay at every pass.
+// a delay at the first so many.
 type spot struct {
 	point  string
 	pass   uint64
 	delay  time.Duration
+	slow   uint64
 	passes atomic.Uint64
 }
 
@@ -29,10 +31,13 @@ func Point(name string) {
 		if s.point != name {
 			continue
 		}
-		if s.passes.Add(1) == s.pass {
+		pass := s.passes.Add(1)
+		if pass == s.pass {
 			die()
 		}
-		time.Sleep(s.delay)
+		if pass <= s.slow {
+			time.Sleep(s.delay)
+		}
 	}
 }
 
@@ -48,8 +53,8 @@ func die() {
 	select {}
 }
 
-// parse reads "point:pass" and "point:delay=duration", with commas between
-// several; "" is no fault.
+// parse reads "point:pass", "point:delay=duration" and
+// "point:delay=duration*passes", with commas between several; "" is no fault.
 func parse(text string) (spots []*spot, err error) {
 	if text == "" {
 		return nil, nil
@@ -58,7 +63,14 @@ func parse(text string) (spots []*spot, err error) {
 		s := &spot{}
 		point, what, ok := strings.Cut(one, ":")
 		if delay, found := strings.CutPrefix(what, "delay="); found {
-			s.delay, err = time.ParseDuration(delay)
+			span, times, limited := strings.Cut(delay, "*")
+			s.slow = math.MaxUint64
+			if limited {
+				s.slow, err = strconv.ParseUint(times, 10, 64)
+			}
+			if err == nil {
+				s.delay, err = time.ParseDuration(span)
+			}
 			ok = ok && s.delay > 0
 		} else {
 			s.pass, err = strconv.ParseUint(what, 10, 64)

@@ -49,7 +49,7 @@ func TestPointLetsOthersLive(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, s := range []string{"here", "here:", "here:0", "here:x", ":3", "here:-1", "here:delay=", "here:delay=0s", "here:delay=3", ":delay=1s", "here:3,", "here:3,there"} {
+	for _, s := range []string{"here", "here:", "here:0", "here:x", ":3", "here:-1", "here:delay=", "here:delay=0s", "here:delay=3", "here:delay=1s*x", "here:delay=1s*", ":delay=1s", "here:3,", "here:3,there"} {
 		if _, err := parse(s); err == nil {
 			t.Errorf("parse(%q) is accepted", s)
 		}
@@ -59,11 +59,11 @@ func TestParseRefuses(t *testing.T) {
 // TestDelaysAddUp waits at every pass.
 func TestDelaysAddUp(t *testing.T) {
 	began := time.Now()
-	if out, err := child(t, "here:delay=20ms,elsewhere:delay=10ms"); err != nil || strings.Count(string(out), "pass") != 5 {
+	if out, err := child(t, "here:delay=20ms,elsewhere:delay=25ms*2"); err != nil || strings.Count(string(out), "pass") != 5 {
 		t.Errorf("the child ended with %v after %q", err, out)
 	}
 	if took := time.Since(began); took < 150*time.Millisecond {
-		t.Errorf("five passes took %v, want 30 ms each at least", took)
+		t.Errorf("five passes took %v, want 20 ms each and 50 ms at least", took)
 	}
 }
 

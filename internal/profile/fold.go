@@ -14,6 +14,10 @@ const Clamp = 7 * cx.Day
 // triggers nothing.
 const LateAfter = 5 * cx.Minute
 
+// longestAppend is longer than an event ever waits between its receipt and its
+// record.
+const longestAppend = cx.Minute
+
 // Spill finds marks of received messages that were moved out of memory.
 type Spill interface {
 	// Seen returns when the message was received, in seconds since 1970; ok is
@@ -136,13 +140,20 @@ func (f *Folder) open() {
 
 // timeOf is when ev happened: never after log time, and for a live event at
 // most seven days before it. An event without a time happened at log time.
+//
+// A live event that was received long before log time was received by a clock
+// that has gone back: log time stands still until the clock has caught up. Then
+// only the age that the event had when it was received is believed.
 func timeOf(ev *cx.Event, now cx.Instant) cx.Instant {
 	t := ev.Time
-	if t == 0 || t > now {
+	if t == 0 {
 		return now
 	}
-	if !ev.Has(cx.Historical) {
-		t = max(t, now-Clamp)
+	if ev.Has(cx.Historical) {
+		return min(t, now)
 	}
-	return t
+	if back := now - ev.ReceivedAt; ev.ReceivedAt != 0 && back > longestAppend {
+		t += back
+	}
+	return min(max(t, now-Clamp), now)
 }
