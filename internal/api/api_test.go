@@ -25,6 +25,7 @@ type bench struct {
 	*API
 	store *ledger
 	shop  *shop
+	post  post
 	log   *bytes.Buffer
 
 	root, admin, read, other, browser, server string // texts of keys; other is an admin of workspace "other"
@@ -42,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	}
 	var keys access.Keyring
 	b.API = New(Options{
-		Keys: &keys, Store: b.store, Customers: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Health: b.shop,
+		Keys: &keys, Store: b.store, Customers: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Sends: &b.post, Health: b.shop,
 		Feed: &Feed{}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(b.log, nil)), Version: "1.2.3",
 		Now:       func() cx.Instant { return 1_000 * cx.Second },
 		Heartbeat: time.Hour, Patience: 50 * time.Millisecond,
@@ -340,6 +341,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		"GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/{id}/story", "GET /decisions/{id}",
 		"GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
 		"POST /sql", "GET /status", "GET /workspaces", "POST /workspaces",
+		"GET /sends", "POST /sends/pause", "POST /sends/resume", "POST /sends/retry", "GET /destinations", "POST /destinations/{name}/secret",
 	}
 	n := 0
 	for _, ops := range doc.Paths {
@@ -354,10 +356,11 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		if !ok || op.Summary == "" || op.OperationID == "" || op.Responses["401"] == nil && path != "/live" {
 			t.Errorf("%s is not described: %+v", pattern, op)
 		}
-		if strings.HasPrefix(pattern, "POST") && path != "/sql" && path != "/definitions/diff" && op.Responses["201"] == nil {
+		asksOrActs := path == "/sql" || path == "/definitions/diff" || strings.HasPrefix(path, "/sends/") || strings.HasSuffix(path, "/secret")
+		if strings.HasPrefix(pattern, "POST") && !asksOrActs && op.Responses["201"] == nil {
 			t.Errorf("%s is not described as creating something", pattern)
 		}
-		asked := prefix + strings.ReplaceAll(path, "{id}", "x")
+		asked := prefix + strings.NewReplacer("{id}", "x", "{name}", "x").Replace(path)
 		if res, _ := b.ask(t, "", method, asked, ""); res.StatusCode != 401 {
 			t.Errorf("%s without a key: %d, want 401", pattern, res.StatusCode)
 		}
