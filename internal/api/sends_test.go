@@ -26,9 +26,11 @@ func (p *post) Destinations(_ context.Context, w cx.Workspace) ([]Destination, e
 	return []Destination{{Name: "crm"}}, nil
 }
 
-func (p *post) Has(w cx.Workspace, destination string) bool { return w == "shop" && destination == "crm" }
-func (p *post) Paused(w cx.Workspace) bool                  { return p.paused[w] }
-func (p *post) FormatSecret(secret []byte) string           { return "whsec_" + hex.EncodeToString(secret) }
+func (p *post) Has(w cx.Workspace, destination string) bool {
+	return w == "shop" && destination == "crm"
+}
+func (p *post) Paused(w cx.Workspace) bool        { return p.paused[w] }
+func (p *post) FormatSecret(secret []byte) string { return "whsec_" + hex.EncodeToString(secret) }
 
 func (p *post) Pause(_ context.Context, w cx.Workspace, paused bool) error {
 	if p.paused == nil {
