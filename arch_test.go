@@ -37,6 +37,7 @@ fault                   :
 nice                    :
 access                  : cx
 journal                 : cx fault | github.com/klauspost/compress github.com/nats-io/nats-server github.com/nats-io/nats.go golang.org/x/sys
+backup                  : cx journal archive fault
 archive                 : cx journal fault | github.com/klauspost/compress
 deliver                 : cx fault
 pipeline                : cx journal profile rule segment decide learn definition fault

@@ -28,6 +28,7 @@ type Options struct {
 	Publisher Publisher
 	Imports   Imports
 	Sends     Sends
+	Backups   Backups
 	Health    Health
 	Feed      *Feed // closed by its owner, before the server is shut down
 	Metrics   prometheus.Gatherer
@@ -49,6 +50,7 @@ type API struct {
 	publisher Publisher
 	imports   Imports
 	sends     Sends
+	backups   Backups
 	health    Health
 	feed      *Feed
 	log       *slog.Logger
@@ -66,7 +68,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{
 		keys: o.Keys, store: o.Store, customers: o.Customers, history: o.History,
-		publisher: o.Publisher, imports: o.Imports, sends: o.Sends, health: o.Health, feed: o.Feed, log: o.Log,
+		publisher: o.Publisher, imports: o.Imports, sends: o.Sends, backups: o.Backups, health: o.Health, feed: o.Feed, log: o.Log,
 		now: o.Now, heartbeat: o.Heartbeat, patience: o.Patience,
 		mux: http.NewServeMux(),
 	}

@@ -205,6 +205,12 @@ func (s *shop) Rollback(_ context.Context, r Rollback) (Published, error) {
 
 func (s *shop) Imported(_ cx.Workspace, job string) Import { return Import{Job: job} }
 
+func (s *shop) Begin(_ context.Context, dir string) (Backup, error) {
+	return Backup{Dir: dir, State: BackupRunning}, nil
+}
+
+func (s *shop) Backup() (Backup, error) { return Backup{State: BackupRunning}, nil }
+
 func (s *shop) Health() Condition { return s.condition }
 
 // faults is what a definition's errors look like to the API.

@@ -43,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	}
 	var keys access.Keyring
 	b.API = New(Options{
-		Keys: &keys, Store: b.store, Customers: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Sends: &b.post, Health: b.shop,
+		Keys: &keys, Store: b.store, Customers: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Sends: &b.post, Backups: b.shop, Health: b.shop,
 		Feed: &Feed{}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(b.log, nil)), Version: "1.2.3",
 		Now:       func() cx.Instant { return 1_000 * cx.Second },
 		Heartbeat: time.Hour, Patience: 50 * time.Millisecond,
@@ -124,6 +124,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"POST", "/api/v1/sql", query, map[string]int{"none": 401, "browser": 403, "read": 200, "admin": 200, "root": 200}},
 		{"POST", "/api/v1/definitions", publish, map[string]int{"none": 401, "read": 403, "admin": 201, "root": 400}},
 		{"GET", "/api/v1/keys", "", map[string]int{"read": 403, "admin": 200, "root": 200}},
+		{"POST", "/api/v1/backups", `{"dir":"/backups/1"}`, map[string]int{"none": 401, "read": 403, "admin": 403, "root": 202}},
+		{"GET", "/api/v1/backups", "", map[string]int{"none": 401, "read": 403, "admin": 403, "root": 200}},
 		{"POST", "/api/v1/workspaces", `{"slug":"new"}`, map[string]int{"read": 403, "admin": 403, "root": 201}},
 		{"POST", "/api/v1/keys", `{"kind":"read","workspace":"other"}`, map[string]int{"read": 403, "admin": 403, "root": 201}},
 		{"POST", "/api/v1/keys", `{"kind":"admin","workspace":"*"}`, map[string]int{"admin": 403, "root": 201}},
@@ -338,7 +340,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		t.Fatalf("%d %v %.200s", res.StatusCode, err, body)
 	}
 	want := []string{
-		"GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/{id}/story", "GET /decisions/{id}",
+		"GET /backups", "POST /backups", "GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/{id}/story", "GET /decisions/{id}",
 		"GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
 		"POST /sql", "GET /status", "GET /workspaces", "POST /workspaces",
 		"GET /sends", "POST /sends/pause", "POST /sends/resume", "POST /sends/retry", "GET /destinations", "POST /destinations/{name}/secret",
@@ -356,7 +358,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		if !ok || op.Summary == "" || op.OperationID == "" || op.Responses["401"] == nil && path != "/live" {
 			t.Errorf("%s is not described: %+v", pattern, op)
 		}
-		asksOrActs := path == "/sql" || path == "/definitions/diff" || strings.HasPrefix(path, "/sends/") || strings.HasSuffix(path, "/secret")
+		asksOrActs := path == "/sql" || path == "/backups" || path == "/definitions/diff" || strings.HasPrefix(path, "/sends/") || strings.HasSuffix(path, "/secret")
 		if strings.HasPrefix(pattern, "POST") && !asksOrActs && op.Responses["201"] == nil {
 			t.Errorf("%s is not described as creating something", pattern)
 		}

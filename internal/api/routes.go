@@ -43,6 +43,8 @@ func (a *API) routes() {
 	route(a, "POST /keys", toChange, "Make a key; its text is shown this once", a.makeKey, creates)
 	route(a, "DELETE /keys/{id}", toChange, "Take a key back, for good", a.revokeKey)
 	route(a, "GET /changes", toChange, "Who changed what and why, newest first", a.changes)
+	route(a, "POST /backups", toInstall, "Back the data directory up into a directory of the server's machine", a.beginBackup, accepts)
+	route(a, "GET /backups", toInstall, "How the last backup fares", a.backup)
 	route(a, "GET /live", toRead, "What happens now, as server-sent events", a.live, func(op *huma.Operation) {
 		schema := a.huma.OpenAPI().Components.Schemas.Schema(typeOf[Activity](), true, "Activity")
 		op.Responses = map[string]*huma.Response{"200": {

@@ -62,6 +62,7 @@ type App struct {
 	courier *deliver.Courier
 
 	archiving archiving
+	backups   backups
 
 	keys    access.Keyring
 	feed    api.Feed
@@ -116,7 +117,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.config.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.openArchive, a.openControl, a.openState, a.openWarehouse, a.openShard, a.openSends} {
+	a.backups.App, a.backups.asked = a, make(chan string, 1)
+	if _, err := checkFormat(a.config.Data); err != nil {
+		return err
+	}
+	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.stampFormat, a.openArchive, a.openControl, a.openState, a.openWarehouse, a.openShard, a.openSends} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -124,7 +129,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.meter = newMeter(a.metrics, a.shard, a.journal)
 	a.measure()
 	a.server, err = a.newServer()
-	a.background = append(a.background, a.catchUp, a.deliver, a.watchStages, a.keepHouse, a.keepArchive, a.returnMemory, a.serveProfiles)
+	a.background = append(a.background, a.catchUp, a.deliver, a.watchStages, a.keepHouse, a.keepArchive, a.backups.serve, a.returnMemory, a.serveProfiles)
 	return err
 }
 

@@ -45,6 +45,10 @@ func Doctor(ctx context.Context, c Config) []Finding {
 	default:
 		add("data directory", true, "%s", c.Data)
 	}
+	if _, err := checkFormat(c.Data); err != nil {
+		add("format", false, "%v", err)
+		return found
+	}
 	j, err := journal.Open(ctx, journal.Options{Dir: filepath.Join(c.Data, "journal"), ReserveBytes: int64(c.JournalReserveMB) << 20})
 	if cx.KindOf(err) == cx.Conflict && err != nil {
 		return append(found, askRunning(ctx, c)...)

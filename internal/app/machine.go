@@ -19,6 +19,9 @@ import (
 // openLog opens the archive and the journal of a data directory on which no
 // program runs.
 func openLog(ctx context.Context, c Config, log io.Writer) (*archive.Log, error) {
+	if _, err := checkFormat(c.Data); err != nil {
+		return nil, err
+	}
 	logger := newLogger(c, log)
 	j, err := journal.Open(ctx, journal.Options{Dir: c.path("journal"), Log: logger, ReserveBytes: -1})
 	if err != nil {

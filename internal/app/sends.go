@@ -19,7 +19,7 @@ import (
 
 // openSends opens what sends deliveries.
 func (a *App) openSends(ctx context.Context) (err error) {
-	if a.sends, err = sqlite.OpenSends(ctx, a.path("deliver.db")); err != nil {
+	if a.sends, err = sqlite.OpenSends(ctx, a.path(sendsFile)); err != nil {
 		return fmt.Errorf("open deliver.db: %w", err)
 	}
 	a.closers = append(a.closers, a.sends.Close)

@@ -47,6 +47,8 @@ type grammar struct {
 	Explain     explainCmd     `cmd:"" help:"Show why a decision is as it is."`
 	Replay      replayCmd      `cmd:"" help:"Compute the state again from archive and journal and compare it. The server must not run."`
 	Rebuild     rebuildCmd     `cmd:"" help:"The same, and put it in the place of the state there is. The server must not run."`
+	Backup      backupCmd      `cmd:"" help:"Back up a running server, and verify backups."`
+	Restore     restoreCmd     `cmd:"" help:"Make a data directory out of a backup."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with an installation."`
 	Bench       benchCmd       `cmd:"" help:"Measure speed and memory."`
 	Config      configCmd      `cmd:"" help:"Print the settings, what they mean and their values."`

@@ -52,13 +52,18 @@ type engine struct {
 
 // startEngine opens the stream in dir, or makes it.
 func startEngine(ctx context.Context, dir string, o Options) (*engine, error) {
-	if err := writable(dir); err != nil {
+	return startEngineAs(ctx, o, serverOptions(dir), streamConfig(o.MaxBytes))
+}
+
+// startEngineAs opens or makes a stream as config says.
+func startEngineAs(ctx context.Context, o Options, options *server.Options, config jetstream.StreamConfig) (*engine, error) {
+	if err := writable(options.StoreDir); err != nil {
 		return nil, fmt.Errorf("open the journal's storage: %w", err)
 	}
 	e := &engine{timeout: o.CommitTimeout}
 	e.life, e.die = context.WithCancelCause(context.WithoutCancel(ctx))
 	e.log = natsLog{e.life, o.Log, e.die}
-	err := e.start(ctx, dir, o.MaxBytes)
+	err := e.start(ctx, options, config)
 	if err != nil {
 		e.stop()
 		return nil, fmt.Errorf("open the journal's storage: %w", err)
@@ -79,9 +84,9 @@ func writable(dir string) error {
 	return errors.Join(f.Close(), os.Remove(f.Name()))
 }
 
-func (e *engine) start(ctx context.Context, dir string, maxBytes int64) error {
+func (e *engine) start(ctx context.Context, options *server.Options, config jetstream.StreamConfig) error {
 	var err error
-	if e.server, err = server.NewServer(serverOptions(dir)); err != nil {
+	if e.server, err = server.NewServer(options); err != nil {
 		return err
 	}
 	e.server.SetLoggerV2(e.log, false, false, false)
@@ -103,7 +108,7 @@ func (e *engine) start(ctx context.Context, dir string, maxBytes int64) error {
 	if err != nil {
 		return err
 	}
-	e.stream, err = js.CreateOrUpdateStream(ctx, streamConfig(maxBytes))
+	e.stream, err = js.CreateOrUpdateStream(ctx, config)
 	return err
 }
 

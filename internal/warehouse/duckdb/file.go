@@ -7,8 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
+	"sync"
 
 	duck "github.com/duckdb/duckdb-go/v2"
 
@@ -24,6 +26,9 @@ type file struct {
 	lookups   *sql.DB // for Story and the like, which are short
 	queries   *sql.DB // for what people write
 	feed      feed
+
+	opening sync.Mutex
+	source  *os.File // the bytes of the file, nil until somebody copies it
 }
 
 func openFile(ctx context.Context, o *Options) (_ *file, err error) {
@@ -98,6 +103,9 @@ func (f *file) close() (err error) {
 	}
 	if f.connector != nil {
 		err = errors.Join(err, f.connector.Close())
+	}
+	if f.source != nil {
+		err = errors.Join(err, f.source.Close())
 	}
 	return err
 }
