@@ -70,21 +70,26 @@ func (c *Control) Keys(ctx context.Context) ([]access.Key, error) {
 }
 
 // Apply commits u and its line in the record of changes, or changes nothing.
+// A disk that cannot be written has kind Unavailable.
 func (c *Control) Apply(ctx context.Context, u access.Update) error {
+	if err := c.apply(ctx, &u); err != nil {
+		return fmt.Errorf("apply a change: %w", ofDisk(err))
+	}
+	return nil
+}
+
+func (c *Control) apply(ctx context.Context, u *access.Update) error {
 	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("apply a change: %w", err)
+		return err
 	}
 	defer tx.Rollback()
 	for _, write := range []func(context.Context, *sql.Tx, *access.Update) error{addWorkspaces, addKeys, revokeKeys, addSecret, addChange, addAnswer} {
-		if err := write(ctx, tx, &u); err != nil {
-			return fmt.Errorf("apply a change: %w", err)
+		if err := write(ctx, tx, u); err != nil {
+			return err
 		}
 	}
-	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("apply a change: %w", err)
-	}
-	return nil
+	return tx.Commit()
 }
 
 func addWorkspaces(ctx context.Context, tx *sql.Tx, u *access.Update) error {
@@ -206,6 +211,20 @@ func (c *Control) Forget(ctx context.Context, now cx.Instant) error {
 func taken(err error, message string) error {
 	if e, ok := errors.AsType[sqlite3.Error](err); ok && (e.ExtendedCode == sqlite3.ErrConstraintPrimaryKey || e.ExtendedCode == sqlite3.ErrConstraintUnique) {
 		return cx.E(cx.Conflict, "", message)
+	}
+	return err
+}
+
+// ofDisk says in words what the disk did not let us write.
+func ofDisk(err error) error {
+	e, ok := errors.AsType[sqlite3.Error](err)
+	switch {
+	case ok && e.Code == sqlite3.ErrFull:
+		return cx.E(cx.Unavailable, "", "the disk is full and nothing was changed: make room")
+	case ok && e.Code == sqlite3.ErrReadonly:
+		return cx.E(cx.Unavailable, "", "the disk is read-only and nothing was changed: repair it and start the program again")
+	case ok && e.Code == sqlite3.ErrIoErr:
+		return &cx.Error{Kind: cx.Unavailable, Err: fmt.Errorf("the disk fails, and nothing was changed as far as is known: %w", err)}
 	}
 	return err
 }

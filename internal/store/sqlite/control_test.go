@@ -235,3 +235,32 @@ func TestDefinitionVersions(t *testing.T) {
 	equal(t, "newest two", must(c.Definitions(ctx, "demo", 2))(t), []DefinitionSet{set("demo", 3), set("demo", 2)})
 	equal(t, "latest of each", must(c.LatestDefinitions(ctx))(t), []DefinitionSet{set("demo", 3), set("shop", 1)})
 }
+
+// TestDiskIsFull lets the file grow no further: the change is refused in words,
+// and is taken when there is room.
+func TestDiskIsFull(t *testing.T) {
+	c := newControl(t)
+	c.db.SetMaxOpenConns(1) // the limit is one connection's own
+	var pages int
+	if err := c.db.QueryRowContext(ctx, "PRAGMA page_count").Scan(&pages); err != nil {
+		t.Fatal(err)
+	}
+	limit := func(n int) {
+		t.Helper()
+		if _, err := c.db.ExecContext(ctx, fmt.Sprintf("PRAGMA max_page_count = %d", n)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	long := access.Update{Change: access.Change{At: 1, Workspace: access.Everywhere, Who: "k_1", Why: strings.Repeat("because ", 10_000)}}
+	limit(pages)
+	if err := c.Apply(ctx, long); cx.KindOf(err) != cx.Unavailable || !strings.Contains(err.Error(), "make room") {
+		t.Errorf("on a full disk: %v", err)
+	}
+	limit(pages + 100)
+	if err := c.Apply(ctx, long); err != nil {
+		t.Errorf("with room: %v", err)
+	}
+	if changes, err := c.Changes(ctx, access.Everywhere, 0, 10); err != nil || len(changes) != 1 {
+		t.Errorf("%d changes are recorded, %v, want the second", len(changes), err)
+	}
+}
