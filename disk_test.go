@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -408,4 +411,80 @@ func (c *trial) metric(name string) float64 {
 	}
 	c.t.Fatalf("there is no metric %s", name)
 	return 0
+}
+
+// TestStuckWarehouse holds one batch for the warehouse back while events come as
+// fast as they can: the machine is held up before memory runs out, the front door
+// says so, and everything goes on when the batch is stored.
+func TestStuckWarehouse(t *testing.T) {
+	if testing.Short() {
+		t.Skip("half a million events are not short")
+	}
+	c := newTrial(t)
+	well := filepath.Join(t.TempDir(), "well")
+	c.start("warehouse.before:until=" + well)
+	var acked, held atomic.Int64
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var senders sync.WaitGroup
+	for i := range 4 {
+		senders.Go(func() {
+			for n := 0; ctx.Err() == nil && held.Load() == 0; n++ {
+				switch status, body := c.sendBatch(fmt.Sprintf("b%d-%d", i, n)); {
+				case status == http.StatusOK:
+					acked.Add(batchSize)
+				case status == http.StatusServiceUnavailable && strings.Contains(body, "the pipeline is behind"):
+					held.Add(1)
+				default:
+					t.Errorf("a batch was answered %d %s", status, body)
+					return
+				}
+			}
+		})
+	}
+	senders.Wait()
+	if held.Load() == 0 {
+		t.Errorf("%d events were taken and nobody was held up", acked.Load())
+	}
+	memory := c.metric("process_resident_memory_bytes") / (1 << 20)
+	t.Logf("%d events were taken in %.0f MB", acked.Load(), memory)
+	if memory > 1500 {
+		t.Errorf("the program takes %.0f MB", memory)
+	}
+	if err := os.WriteFile(well, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(2 * time.Minute); int64(c.number("select count(*) from events")) < acked.Load(); pause(t.Context(), 200*time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("%d of %d events are stored\n%s", c.number("select count(*) from events"), acked.Load(), c.get("/readyz"))
+		}
+	}
+	c.awaitCondition(true, "")
+	c.stop()
+}
+
+const batchSize = 1000
+
+// sendBatch sends a batch of page views of a thousand people and returns how it
+// was answered.
+func (c *trial) sendBatch(name string) (status int, body string) {
+	var b strings.Builder
+	b.WriteString(`{"writeKey":"demo","batch":[`)
+	for i := range batchSize {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		fmt.Fprintf(&b, `{"type":"page","messageId":"%s-%d","anonymousId":"v-%[2]d"}`, name, i)
+	}
+	b.WriteString(`]}`)
+	res, err := http.Post(*c.address.Load()+"/v1/batch", "application/json", strings.NewReader(b.String()))
+	if err != nil {
+		return 0, err.Error()
+	}
+	defer res.Body.Close()
+	answer, err := io.ReadAll(res.Body)
+	if err != nil {
+		return 0, err.Error()
+	}
+	return res.StatusCode, string(answer)
 }

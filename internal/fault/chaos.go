@@ -3,6 +3,7 @@
 package fault
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -14,13 +15,14 @@ import (
 
 var targets = mustParse(os.Getenv(Variable))
 
-// spot is a point and what happens there: the end at a pass, counted from 1, or
-// a delay at the first so many.
+// spot is a point and what happens there: the end at a pass, counted from 1, a
+// delay at the first so many, or a wait for a file.
 type spot struct {
 	point  string
 	pass   uint64
 	delay  time.Duration
 	slow   uint64
+	file   string
 	passes atomic.Uint64
 }
 
@@ -38,7 +40,15 @@ func Point(name string) {
 		if pass <= s.slow {
 			time.Sleep(s.delay)
 		}
+		for s.file != "" && !exists(s.file) {
+			time.Sleep(5 * time.Millisecond)
+		}
 	}
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 // die does not return: no other goroutine's progress may hide the moment.
@@ -53,36 +63,46 @@ func die() {
 	select {}
 }
 
-// parse reads "point:pass", "point:delay=duration" and
-// "point:delay=duration*passes", with commas between several; "" is no fault.
+// parse reads what KIKUBARI_FAULT says; "" is no fault.
 func parse(text string) (spots []*spot, err error) {
 	if text == "" {
 		return nil, nil
 	}
 	for one := range strings.SplitSeq(text, ",") {
-		s := &spot{}
-		point, what, ok := strings.Cut(one, ":")
-		if delay, found := strings.CutPrefix(what, "delay="); found {
-			span, times, limited := strings.Cut(delay, "*")
-			s.slow = math.MaxUint64
-			if limited {
-				s.slow, err = strconv.ParseUint(times, 10, 64)
-			}
-			if err == nil {
-				s.delay, err = time.ParseDuration(span)
-			}
-			ok = ok && s.delay > 0
-		} else {
-			s.pass, err = strconv.ParseUint(what, 10, 64)
-			ok = ok && s.pass > 0
+		point, what, _ := strings.Cut(one, ":")
+		s := &spot{point: point}
+		if err := s.parse(what); err != nil || point == "" {
+			return nil, fmt.Errorf("%s: %q: want point:pass, as in append.before:17, point:delay=duration or point:delay=duration*passes, or point:until=file", Variable, one)
 		}
-		if !ok || point == "" || err != nil {
-			return nil, fmt.Errorf("%s: %q: want point:pass with a pass of 1 or more, as in append.before:17, or point:delay=duration, as in append.before:delay=200ms", Variable, one)
-		}
-		s.point = point
 		spots = append(spots, s)
 	}
 	return spots, nil
+}
+
+var errNothing = errors.New("nothing would happen")
+
+// parse reads what happens at the point.
+func (s *spot) parse(what string) (err error) {
+	name, value, _ := strings.Cut(what, "=")
+	switch name {
+	case "until":
+		s.file = value
+	case "delay":
+		span, times, limited := strings.Cut(value, "*")
+		s.slow = math.MaxUint64
+		if limited {
+			if s.slow, err = strconv.ParseUint(times, 10, 64); err != nil {
+				return err
+			}
+		}
+		s.delay, err = time.ParseDuration(span)
+	default:
+		s.pass, err = strconv.ParseUint(what, 10, 64)
+	}
+	if err == nil && s.file == "" && s.delay <= 0 && s.pass == 0 {
+		err = errNothing
+	}
+	return err
 }
 
 func mustParse(text string) []*spot {

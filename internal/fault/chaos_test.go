@@ -49,7 +49,7 @@ func TestPointLetsOthersLive(t *testing.T) {
 }
 
 func TestParseRefuses(t *testing.T) {
-	for _, s := range []string{"here", "here:", "here:0", "here:x", ":3", "here:-1", "here:delay=", "here:delay=0s", "here:delay=3", "here:delay=1s*x", "here:delay=1s*", ":delay=1s", "here:3,", "here:3,there"} {
+	for _, s := range []string{"here", "here:", "here:0", "here:x", ":3", "here:-1", "here:delay=", "here:delay=0s", "here:delay=3", "here:until=", ":until=x", "here:delay=1s*x", "here:delay=1s*", ":delay=1s", "here:3,", "here:3,there"} {
 		if _, err := parse(s); err == nil {
 			t.Errorf("parse(%q) is accepted", s)
 		}
@@ -64,6 +64,27 @@ func TestDelaysAddUp(t *testing.T) {
 	}
 	if took := time.Since(began); took < 150*time.Millisecond {
 		t.Errorf("five passes took %v, want 20 ms each and 50 ms at least", took)
+	}
+}
+
+// TestWaitsForAFile goes on when the file is there.
+func TestWaitsForAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "go")
+	ended := make(chan error, 1)
+	go func() {
+		_, err := child(t, "here:until="+file)
+		ended <- err
+	}()
+	select {
+	case err := <-ended:
+		t.Errorf("it did not wait: %v", err)
+	case <-time.After(50 * time.Millisecond):
+	}
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
 	}
 }
 
