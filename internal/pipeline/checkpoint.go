@@ -26,6 +26,7 @@ type part struct {
 
 	deliveries []cx.Delivery
 	settled    []cx.SendKey
+	merges     []MergeChange
 }
 
 // cutHead is what the sequencer knows of a cut.
@@ -99,6 +100,7 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 			Epoch: s.epoch, Previous: s.checkpointed(), Position: head.position, Time: head.time, Shared: head.shared,
 			Identities: head.identities, Merged: head.merged,
 			SpillFloor: uint32(max(0, (head.time-25*cx.Hour)/cx.Second)),
+			MergeFloor: head.time - cx.Instant(s.opts.KeepMerges/time.Microsecond),
 		}
 		for range s.workers {
 			select {
@@ -108,11 +110,13 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 				c.Spilled = append(c.Spilled, p.spilled...)
 				c.Deliveries = append(c.Deliveries, p.deliveries...)
 				c.Settled = append(c.Settled, p.settled...)
+				c.Merges = append(c.Merges, p.merges...)
 			case <-ctx.Done():
 				return
 			}
 		}
 		c.Customers = sorted(c.Customers)
+		slices.SortStableFunc(c.Merges, func(a, b MergeChange) int { return cmp.Compare(a.Position, b.Position) })
 		if !s.awaitWarehouse(ctx, head.position) || !s.commit(ctx, c) {
 			return
 		}

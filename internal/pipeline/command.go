@@ -37,6 +37,8 @@ func (s *Shard) command(at cx.Position, payload []byte) error {
 	switch c.Kind {
 	case cx.CommandMerge:
 		err = s.commandMerge(at, &c)
+	case cx.CommandUnmerge:
+		err = s.commandUnmerge(at, &c)
 	default:
 		return fmt.Errorf("command at %v: this version does not know %s: run a newer one", at, c.Kind)
 	}
@@ -57,9 +59,11 @@ func (s *Shard) commandMerge(at cx.Position, c *cx.Command) error {
 	if !ok {
 		return cx.E(cx.Conflict, "merge", fmt.Sprintf("%s and %s are one customer already", a, b))
 	}
+	s.stir(m.Winner)
+	s.stir(m.Loser)
 	hand := &handoff{loser: make(chan given, 1)}
 	s.order(order{kind: orderGive, at: at, customer: m.Loser, hand: hand, about: c.Workspace})
-	s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, about: c.Workspace, reason: m.Reason, commanded: true})
+	s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, about: c.Workspace, merge: &m, commanded: true})
 	return nil
 }
 

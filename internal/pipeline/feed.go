@@ -14,6 +14,7 @@ func (b *Batch) add(o *Batch) {
 	b.Exposures = append(b.Exposures, o.Exposures...)
 	b.Moves = append(b.Moves, o.Moves...)
 	b.Merges = append(b.Merges, o.Merges...)
+	b.Resorted = append(b.Resorted, o.Resorted...)
 	b.Deliveries = append(b.Deliveries, o.Deliveries...)
 }
 
@@ -22,6 +23,7 @@ func (b *Batch) reset() {
 	b.Upto = 0
 	b.Events, b.Decisions, b.Exposures = emptied(b.Events), emptied(b.Decisions), emptied(b.Exposures)
 	b.Moves, b.Merges, b.Deliveries = emptied(b.Moves), emptied(b.Merges), emptied(b.Deliveries)
+	b.Resorted = emptied(b.Resorted)
 }
 
 // emptied returns the memory of rows, which hold on to nothing any more, or none

@@ -44,6 +44,7 @@ func (w *worker) merge(l *lane, o *order) {
 	c := &r.customer
 	w.fireOwn(r, o.at, w.scope.Now)
 	fault.Point("merge.inside")
+	w.noteMerge(c, loser, o)
 	out := w.folder.Merge(w.ws.plan, c, loser, w.scope.Now)
 	w.spill(c, out.Spilled)
 	if loser.Flags&cx.SpillSeen != 0 {
@@ -59,10 +60,23 @@ func (w *worker) merge(l *lane, o *order) {
 	w.resize(r)
 	if w.wanted(o.at) {
 		w.feed.Merges = append(w.feed.Merges, MergeRow{
-			Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Winner: c.ID, Loser: loser.ID, Reason: o.reason,
+			Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Winner: c.ID, Loser: loser.ID, Reason: o.merge.Reason,
 		})
 	}
 	w.commanded(o)
+}
+
+// noteMerge keeps the merge that is about to be made, with both customers as they
+// are.
+func (w *worker) noteMerge(winner, loser *cx.Customer, o *order) {
+	w.known = profile.AppendCustomer(w.known[:0], winner)
+	cut := len(w.known)
+	w.known = profile.AppendCustomer(w.known, loser)
+	states := append(make([]byte, 0, len(w.known)), w.known...)
+	w.next.merges = append(w.next.merges, MergeChange{Position: o.at, Put: &MergeFact{
+		Merge: o.merge.Clone(), Position: o.at, Index: uint8(min(o.index, 255)), At: w.scope.Now, Workspace: winner.Workspace,
+		WinnerBefore: states[:cut:cut], LoserBefore: states[cut:],
+	}})
 }
 
 // drop forgets an identity that moved to another customer.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/profile"
 )
 
 // Store keeps checkpoints of the machine's state. It is used by one pipeline at
@@ -28,6 +29,12 @@ type Store interface {
 	EachIdentity(ctx context.Context, found func(IdentityRow) error) error
 	// EachMerged calls found for every customer that was merged into another.
 	EachMerged(ctx context.Context, found func(loser, winner cx.CustomerID) error) error
+	// Family calls found for everybody who was merged into id, directly or not,
+	// with the customer they were merged into.
+	Family(ctx context.Context, id cx.CustomerID, found func(loser, winner cx.CustomerID) error) error
+	// Merges calls found for every kept merge that id took part in, in order of
+	// position and index. found may keep what it is given.
+	Merges(ctx context.Context, id cx.CustomerID, found func(MergeFact) error) error
 	// EachDue calls found with the earliest due time of every stored customer that
 	// has one.
 	EachDue(ctx context.Context, found func(id cx.CustomerID, due cx.Instant) error) error
@@ -59,7 +66,9 @@ type Checkpoint struct {
 	Customers  []CustomerRow   // sorted by id
 	Gone       []cx.CustomerID // rows to delete: losers of merges
 	Identities []IdentityRow
-	Merged     [][2]cx.CustomerID // loser, winner
+	Merged     [][2]cx.CustomerID // loser, winner; twice the same: merged no more
+	Merges     []MergeChange      // in order
+	MergeFloor cx.Instant         // merges made before this may be dropped
 	Spilled    []SpillRow
 	SpillFloor uint32        // spilled marks received before this second may be dropped
 	Deliveries []cx.Delivery // put into the outbox …
@@ -73,6 +82,21 @@ type CustomerRow struct {
 	Workspace cx.Workspace
 	Due       cx.Instant
 	Blob      []byte
+}
+
+// MergeFact is one merge as it was made.
+type MergeFact = profile.MergeFact
+
+// FactKey names one merge.
+type FactKey = profile.FactKey
+
+// MergeChange is one change to the kept merges: Put one, or Forget or mark as
+// undone the one called Key.
+type MergeChange struct {
+	Position cx.Position // of the entry that led to it
+	Put      *MergeFact
+	Key      FactKey
+	Undone   bool // else, without Put, forget it
 }
 
 // IdentityRow links an identity to a customer. A row with the same workspace,
@@ -110,6 +134,7 @@ type Batch struct {
 	Exposures []ExposureRow
 	Moves     []SegmentRow
 	Merges    []MergeRow
+	Resorted  []ResortRow // events that were stored before, or stand in this batch
 
 	Deliveries []DeliveryRow
 }
@@ -161,14 +186,24 @@ type SegmentRow struct {
 	ByTime    bool // by a timer, not by an event
 }
 
-// MergeRow says that two customers turned out to be one.
+// MergeRow says that two customers turned out to be one or, when Undoes is set,
+// that they did not.
 type MergeRow struct {
 	Position  cx.Position
 	At        cx.Instant
 	Workspace cx.Workspace
 	Winner    cx.CustomerID
 	Loser     cx.CustomerID
-	Reason    string // namespace and call that linked them
+	Reason    string      // namespace and call that linked them
+	Undoes    cx.Position // of the merge that is undone, 0 for none
+}
+
+// ResortRow says that an un-merge found an event to be another customer's.
+type ResortRow struct {
+	Position  cx.Position // of the un-merge
+	Workspace cx.Workspace
+	Event     cx.Position
+	Customer  cx.CustomerID
 }
 
 // DeliveryRow is how one delivery ended, once for each.

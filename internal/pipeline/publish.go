@@ -116,6 +116,7 @@ func (s *Shard) enforce(p *Publication) error {
 	maps.Copy(next.workspaces, s.state.workspaces)
 	next.workspaces[w.name] = w
 	s.resolver.Configure(w.name, w.settings)
+	s.stirWorkspace(w.name)
 	s.setState(&next)
 	s.unsaved = true
 	s.restless.Store(true)

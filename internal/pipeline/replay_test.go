@@ -2,12 +2,14 @@ package pipeline_test
 
 import (
 	"bytes"
+	stdcmp "cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"math/rand/v2"
 	"path/filepath"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -71,7 +73,30 @@ func (s *shelf) Append(_ context.Context, b *pipeline.Batch) error {
 	s.batch.Moves = append(s.batch.Moves, b.Moves...)
 	s.batch.Merges = append(s.batch.Merges, b.Merges...)
 	s.batch.Deliveries = append(s.batch.Deliveries, b.Deliveries...)
+	for _, x := range b.Resorted {
+		for i := range s.batch.Events {
+			if e := &s.batch.Events[i]; e.Position == x.Event {
+				e.Customer = x.Customer
+			}
+		}
+	}
 	s.upto = b.Upto
+	return nil
+}
+
+// EventsOf makes shelf a pipeline.Past.
+func (s *shelf) EventsOf(_ context.Context, w cx.Workspace, id cx.CustomerID, from, to cx.Position, found func(cx.Position, cx.Instant, *cx.Event) error) error {
+	s.mu.Lock()
+	rows := slices.Clone(s.batch.Events)
+	s.mu.Unlock()
+	slices.SortFunc(rows, func(a, b pipeline.EventRow) int { return stdcmp.Compare(a.Position, b.Position) })
+	for _, r := range rows {
+		if r.Customer == id && r.Event.Workspace == w && r.Position >= from && r.Position < to {
+			if err := found(r.Position, r.At, r.Event); err != nil {
+				return err
+			}
+		}
+	}
 	return nil
 }
 

@@ -51,6 +51,9 @@ type Options struct {
 	CacheBytes      int64         // memory for customers; default 1 GiB
 	RestAfter       time.Duration // how long a customer is kept decoded after its last event, at least; default 1 minute
 
+	// KeepMerges is how long after a merge it can be undone; default 365 days.
+	KeepMerges time.Duration
+
 	// Now is the wall clock, by which the next tick is written when a timer is due;
 	// the machine itself knows log time only. nil is time.Now.
 	Now func() time.Time
@@ -87,6 +90,7 @@ type Shard struct {
 
 	// Owned by the sequencer, the goroutine that follows the journal.
 	resolver   *profile.Resolver
+	knows      sync.Mutex // of the resolver: held by the sequencer while it takes a record
 	state      *shared
 	position   cx.Position // of the last entry taken
 	now        cx.Instant
@@ -94,6 +98,7 @@ type Shard struct {
 	askers     askers
 	outcomes   outcomes
 	imports    imports
+	watches    watches
 	batches    []*batch // one a worker, being filled
 	barriers   chan *report
 	sinceTick  int
@@ -102,6 +107,7 @@ type Shard struct {
 	unsaved    bool // something changed since the last cut
 
 	importsMoved bool // since the last tick
+	partedMoved  bool // the same of watches and of who is kept apart
 	cutNumber    uint64
 	lastCut      time.Time
 
@@ -143,6 +149,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 	orDefault(&opts.SendWithin, time.Second)
 	orDefault(&opts.RestAfter, time.Minute)
 	orDefault(&opts.CacheBytes, 1<<30)
+	orDefault(&opts.KeepMerges, 365*24*time.Hour)
 	if opts.Now == nil {
 		opts.Now = time.Now
 	}
@@ -209,7 +216,10 @@ func (s *Shard) recover(ctx context.Context) error {
 	if s.state, err = decodeShared(r.Shared); err != nil {
 		return err
 	}
-	s.imports = maps.Clone(s.state.imports)
+	s.imports, s.watches = maps.Clone(s.state.imports), maps.Clone(s.state.watches)
+	for _, pair := range s.state.apart {
+		s.resolver.KeepApart(pair[0], pair[1])
+	}
 	s.published.Store(s.state)
 	for name, w := range s.state.workspaces {
 		s.resolver.Configure(name, w.settings)
@@ -319,6 +329,8 @@ func (s *Shard) record(r *journal.Record) error {
 		return s.failure
 	default:
 	}
+	s.knows.Lock()
+	defer s.knows.Unlock()
 	s.now = r.Time
 	s.askers.begin(r.Tags)
 	events := make([]cx.Event, 0, len(r.Entries)) // they live as long as the rows that show them
@@ -385,10 +397,14 @@ func (s *Shard) sequence(at cx.Position, ev *cx.Event, waiter *Waiter, index int
 		}
 		return
 	}
-	for _, m := range found.Merges {
+	for i := range found.Merges {
+		m := &found.Merges[i]
 		hand := &handoff{loser: make(chan given, 1)}
 		s.order(order{kind: orderGive, at: at, customer: m.Loser, hand: hand, about: ev.Workspace})
-		s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, about: ev.Workspace, reason: m.Reason, fresh: found.New && m.Winner == found.Customer})
+		s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, about: ev.Workspace, merge: m, index: i, fresh: found.New && m.Winner == found.Customer})
+	}
+	if len(s.watches) > 0 {
+		s.stirAll(&found)
 	}
 	for _, m := range found.Moves {
 		s.order(order{kind: orderDrop, at: at, customer: m.From, links: []cx.Identity{m.Identity}, about: ev.Workspace})

@@ -21,6 +21,8 @@ type shared struct {
 	workspaces map[cx.Workspace]*workspace
 	rates      *learn.Table
 	imports    imports
+	apart      [][2]cx.CustomerID // who is kept apart, as the resolver has it
+	watches    watches
 }
 
 // workspace is one workspace's published set, ready to be used.
@@ -62,8 +64,9 @@ func (w *workspace) segmentName(slot int) string {
 }
 
 // sharedCodec is the first byte of the encoding. It changes with the format;
-// decodeShared keeps reading the earlier ones: 1 had no imports.
-const sharedCodec = 2
+// decodeShared keeps reading the earlier ones: 1 had no imports, 2 nobody who is
+// kept apart.
+const sharedCodec = 3
 
 // encode writes the state for a checkpoint. Equal states have equal encodings.
 func (s *shared) encode() []byte {
@@ -82,7 +85,7 @@ func (s *shared) encode() []byte {
 		b = appendBytes(b, definition.AppendRegistry(nil, w.registry))
 		b = appendBytes(b, w.canonical)
 	}
-	return s.imports.appendTo(b)
+	return s.watches.appendTo(appendPairs(s.imports.appendTo(b), s.apart))
 }
 
 // decodeShared reads what encode wrote; nothing gives the state of the first
@@ -115,6 +118,9 @@ func decodeShared(b []byte) (*shared, error) {
 	}
 	if b[0] >= 2 {
 		s.imports = readImports(&r)
+	}
+	if b[0] >= 3 {
+		s.apart, s.watches = readPairs(&r), readWatches(&r)
 	}
 	if err := r.end(); err != nil {
 		return nil, fmt.Errorf("shared state: %w", err)

@@ -92,6 +92,7 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	fault.Point("tick.inside")
 	s.learn()
 	s.freezeImports()
+	s.freezeApart()
 	if cut {
 		s.cut(b)
 	}

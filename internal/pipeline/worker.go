@@ -104,6 +104,8 @@ const (
 	orderDrop                    // forget an identity that moved to another customer
 	orderSettle                  // take a delivery out of the outbox: its fate is known
 	orderFate                    // note the fate of a delivery in the ledger
+	orderSplit                   // an un-merge: give others what is theirs
+	orderRevive                  // an un-merge: take what the split gives
 )
 
 // order is one step of one customer, at one position.
@@ -119,8 +121,9 @@ type order struct {
 	about     cx.Workspace
 	hand      *handoff
 	waiter    *Waiter
-	index     int
-	reason    string // of a merge
+	index     int            // of the event in its request, of the merge at its position
+	merge     *profile.Merge // that is made
+	split     *split         // of an un-merge
 	fate      *cx.Fate
 }
 
@@ -199,6 +202,10 @@ func (w *worker) take(b *batch) {
 			w.settle(l, o)
 		case orderFate:
 			w.fate(l, o)
+		case orderSplit:
+			w.divide(l, o)
+		case orderRevive:
+			w.revive(l, o)
 		}
 	}
 	w.evict()

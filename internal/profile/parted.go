@@ -109,3 +109,7 @@ func (m Merge) Clone() Merge {
 	m.Identity.Value, m.Lead.Value = strings.Clone(m.Identity.Value), strings.Clone(m.Lead.Value)
 	return m
 }
+
+// Owner returns the customer that the identity with this hash belongs to now, 0
+// for none.
+func (r *Resolver) Owner(key cx.HashKey) cx.CustomerID { return r.owner(key) }

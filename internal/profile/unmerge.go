@@ -71,9 +71,12 @@ type Said struct {
 
 // FactKey names one merge.
 type FactKey struct {
-	Position cx.Position
-	Loser    cx.CustomerID
+	Position      cx.Position
+	Winner, Loser cx.CustomerID
 }
+
+// Key names the merge.
+func (f *MergeFact) Key() FactKey { return FactKey{f.Position, f.Winner, f.Loser} }
 
 // Unmerged is what an Unmerging found. Customer of the first part is the present
 // one, of which the other parts are taken.
@@ -173,7 +176,7 @@ func (u *Unmerging) follow(later []MergeFact) cx.CustomerID {
 			continue
 		}
 		u.later = append(u.later, f)
-		u.forget = append(u.forget, FactKey{f.Position, f.Loser})
+		u.forget = append(u.forget, f.Key())
 		if f.Loser == id {
 			id = f.Winner
 			u.spans[len(u.spans)-1].To = f.Position

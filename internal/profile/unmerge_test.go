@@ -150,7 +150,7 @@ func (w *town) unmerge(i int, at cx.Position) map[cx.CustomerID]bool {
 		w.t.Fatal(err)
 	}
 	for _, f := range later {
-		if slices.Contains(out.Forget, FactKey{f.Position, f.Loser}) {
+		if slices.Contains(out.Forget, f.Key()) {
 			w.outsiders = append(w.outsiders, outsiderOf(u, f))
 		}
 	}
@@ -192,7 +192,7 @@ func (w *town) knows(outsiders []outsider, at cx.Position) bool {
 func (w *town) apply(i int, out *Unmerged, at cx.Position) {
 	w.facts[i].Undone = at
 	undone := w.facts[i]
-	w.facts = slices.DeleteFunc(w.facts, func(f MergeFact) bool { return slices.Contains(out.Forget, FactKey{f.Position, f.Loser}) })
+	w.facts = slices.DeleteFunc(w.facts, func(f MergeFact) bool { return slices.Contains(out.Forget, f.Key()) })
 	w.facts = append(w.facts, out.Facts...)
 	slices.SortStableFunc(w.facts, func(a, b MergeFact) int {
 		if a.Position != b.Position {

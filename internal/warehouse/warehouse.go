@@ -30,6 +30,10 @@ type Reader interface {
 	Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID) (*pipeline.DecisionRow, error)
 	// Event returns the event at a position, or kind NotFound.
 	Event(ctx context.Context, w cx.Workspace, at cx.Position) (*cx.Event, error)
+	// EventsOf calls found for every stored event of a customer, without those of
+	// customers merged into it, from one position on and before another, in order,
+	// with its log time. found may keep the event.
+	EventsOf(ctx context.Context, w cx.Workspace, id cx.CustomerID, from, to cx.Position, found func(at cx.Position, now cx.Instant, ev *cx.Event) error) error
 	// Recent returns the newest events, newest first.
 	Recent(ctx context.Context, w cx.Workspace, limit int) ([]Item, error)
 }
@@ -55,6 +59,7 @@ type ItemKind string
 const (
 	EventItem    ItemKind = "event"
 	MergeItem    ItemKind = "merge"
+	UnmergeItem  ItemKind = "unmerge" // stands where a merge does
 	DeliveryItem ItemKind = "delivery"
 	ExposureItem ItemKind = "exposure"
 	SegmentItem  ItemKind = "segment"
@@ -89,7 +94,7 @@ type Item struct {
 	Entered bool   `json:"entered,omitempty"` // segments: false means left
 	ByTime  bool   `json:"by_time,omitempty"`
 
-	Loser  string `json:"loser,omitempty"`  // merges: who became part of Customer
+	Loser  string `json:"loser,omitempty"`  // merges: who became part of Customer; un-merges: who is no part of it any more
 	Reason string `json:"reason,omitempty"` // merges and deliveries
 }
 

@@ -28,6 +28,9 @@ type writer struct {
 	putIdentity, putMerged        *stmt
 	putSpilled, dropSpilled       *stmt
 	putDelivery, dropDelivery     *stmt
+	dropMerged                    *stmt
+	putMerge, forgetMerge         *stmt
+	undoMerge, dropMerges         *stmt
 }
 
 // Sizes.
@@ -35,6 +38,7 @@ const (
 	writerCache = 16 << 10  // KiB of pages
 	maxLog      = 256 << 20 // bytes of write-ahead log after which a checkpoint waits for it to be emptied
 	dropAtOnce  = 20_000    // spilled marks removed in one checkpoint, so that none takes long
+	forgetMost  = 500       // old merges removed in one checkpoint, for the same reason
 )
 
 func (w *writer) open(path string) (err error) {
@@ -64,6 +68,11 @@ func (w *writer) open(path string) (err error) {
 		{&w.dropCustomer, "DELETE FROM customers WHERE id = ?"},
 		{&w.putIdentity, "REPLACE INTO identities (workspace, namespace, value, customer, since) VALUES (?, ?, ?, ?, ?)"},
 		{&w.putMerged, "REPLACE INTO merged (loser, winner) VALUES (?, ?)"},
+		{&w.dropMerged, "DELETE FROM merged WHERE loser = ?"},
+		{&w.putMerge, "REPLACE INTO merges (" + mergeColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"},
+		{&w.forgetMerge, "DELETE FROM merges WHERE position = ? AND loser = ? AND winner = ? AND undone = 0"},
+		{&w.undoMerge, "UPDATE merges SET undone = ? WHERE position = ? AND loser = ? AND winner = ?"},
+		{&w.dropMerges, "DELETE FROM merges WHERE (position, loser, winner) IN (SELECT position, loser, winner FROM merges WHERE at < ? ORDER BY at LIMIT ?)"},
 		{&w.putSpilled, "REPLACE INTO spilled (customer, message, at) VALUES (?, ?, ?)"},
 		{&w.putDelivery, "REPLACE INTO outbox (" + outboxColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&w.dropDelivery, "DELETE FROM outbox WHERE key = ?"},
@@ -148,7 +157,7 @@ func (w *writer) checkpoint(c *pipeline.Checkpoint) error {
 	case h.position != c.Previous:
 		return cx.E(cx.Conflict, "", fmt.Sprintf("the last checkpoint is at %v, not at %v", h.position, c.Previous))
 	}
-	for _, write := range []func(*pipeline.Checkpoint) error{w.writeCustomers, w.writeIdentities, w.writeSpilled, w.writeOutbox} {
+	for _, write := range []func(*pipeline.Checkpoint) error{w.writeCustomers, w.writeIdentities, w.writeSpilled, w.writeOutbox, w.writeMerges} {
 		if err := write(c); err != nil {
 			return err
 		}
@@ -192,6 +201,12 @@ func (w *writer) writeIdentities(c *pipeline.Checkpoint) error {
 		}
 	}
 	for _, m := range c.Merged {
+		if m[0] == m[1] {
+			if err := w.dropMerged.exec(signed(uint64(m[0]))); err != nil {
+				return fmt.Errorf("un-merge of %v: %w", m[0], err)
+			}
+			continue
+		}
 		if err := w.putMerged.exec(signed(uint64(m[0])), signed(uint64(m[1]))); err != nil {
 			return fmt.Errorf("merge of %v: %w", m[0], err)
 		}

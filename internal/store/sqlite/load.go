@@ -19,6 +19,7 @@ type reader struct {
 	customer, customers              *stmt
 	everyCustomer, everyDue          *stmt
 	everyIdentity, everyMerged, seen *stmt
+	family, merges                   *stmt
 	outbox                           *stmt
 }
 
@@ -51,6 +52,10 @@ func openReader(path string) (_ *reader, err error) {
 		{&r.everyIdentity, "SELECT workspace, namespace, value, customer, since FROM identities"},
 		{&r.everyMerged, "SELECT loser, winner FROM merged"},
 		{&r.outbox, "SELECT " + outboxColumns + " FROM outbox WHERE position > ? ORDER BY position, key"},
+		{&r.family, `WITH RECURSIVE f (loser, winner) AS (
+			SELECT loser, winner FROM merged WHERE winner = ?
+			UNION SELECT m.loser, m.winner FROM merged m JOIN f ON m.winner = f.loser) SELECT loser, winner FROM f`},
+		{&r.merges, "SELECT " + mergeColumns + " FROM merges WHERE winner = ? UNION SELECT " + mergeColumns + " FROM merges WHERE loser = ? ORDER BY position, ordinal"},
 		{&r.seen, "SELECT at FROM spilled WHERE customer = ? AND message = ? AND at >= (SELECT spill_floor FROM head)"},
 	} {
 		if *p.to, err = r.prepare(p.query); err != nil {

@@ -235,6 +235,9 @@ func span(b *pipeline.Batch) (first, last cx.Position, rows int) {
 	for i := range b.Merges {
 		note(b.Merges[i].Position)
 	}
+	for i := range b.Resorted {
+		note(b.Resorted[i].Position)
+	}
 	for i := range b.Deliveries {
 		note(b.Deliveries[i].Position)
 	}

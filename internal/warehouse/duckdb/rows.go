@@ -17,8 +17,9 @@ func (f *feed) write(b *pipeline.Batch) error {
 		func() error { return appendRows(f, "decisions", 11, b.Decisions, writeDecision) },
 		func() error { return appendRows(f, "exposures", 9, b.Exposures, writeExposure) },
 		func() error { return appendRows(f, "moves", 7, steps(b.Moves), writeStep) },
-		func() error { return appendRows(f, "merges", 8, b.Merges, writeMerge) },
+		func() error { return appendRows(f, "merges", 9, b.Merges, writeMerge) },
 		func() error { return appendRows(f, "deliveries", 13, b.Deliveries, writeDelivery) },
+		func() error { return f.resort(b.Resorted) },
 	} {
 		if err := write(); err != nil {
 			return err
@@ -184,6 +185,11 @@ func writeMerge(t *table, r *pipeline.MergeRow) {
 	t.customer(r.Loser)
 	t.time(r.At)
 	t.text(r.Reason)
+	if r.Undoes == 0 {
+		t.null()
+	} else {
+		t.uint64(uint64(r.Undoes))
+	}
 }
 
 func writeDelivery(t *table, r *pipeline.DeliveryRow) {

@@ -34,7 +34,7 @@ var sources = []source{
 	{warehouse.SegmentItem, "segment_moves", "customer_id", "position, time, customer, segment, entered, by_time", scanMove},
 	{warehouse.ExposureItem, "exposures", "customer_id", "position, time, customer, decision, action, place, fate", scanExposure},
 	{warehouse.DeliveryItem, "deliveries", "customer_id", "position, time, customer, delivery, decision, action, destination, fate, coalesce(reason, '')", scanDelivery},
-	{warehouse.MergeItem, "merges", "winner_id", "position, time, winner, loser, reason", scanMerge},
+	{warehouse.MergeItem, "merges", "winner_id", "position, time, winner, loser, reason, undoes IS NOT NULL", scanMerge},
 	{warehouse.EventItem, "events", "customer_id", "position, recorded, customer, time, name, type, session, late, properties::VARCHAR", scanEvent},
 }
 
@@ -115,22 +115,40 @@ func (f *file) decision(ctx context.Context, where string, id cx.DecisionID) (*p
 	return d, nil
 }
 
+// eventColumns are the columns that make an event, in the order of eventScan.
+const eventColumns = `workspace, key, key_kind, type, flags, name, message_id, anonymous_id, user_id, group_id, previous_id, locale,
+	time, original, received, consent::VARCHAR, properties::VARCHAR, context::VARCHAR`
+
+// eventScan takes the columns of one event.
+type eventScan struct {
+	ev                                                                    cx.Event
+	anonymous, user, group, previous, locale, consent, properties, around sql.NullString
+}
+
+func (s *eventScan) into() []any {
+	e := &s.ev
+	return []any{
+		&e.Workspace, &e.Key, &e.KeyKind, &e.Type, &e.Flags, &e.Name, &e.MessageID, &s.anonymous, &s.user, &s.group, &s.previous, &s.locale,
+		instant{&e.Time}, instant{&e.Original}, instant{&e.ReceivedAt}, &s.consent, &s.properties, &s.around,
+	}
+}
+
+func (s *eventScan) event() *cx.Event {
+	e := &s.ev
+	e.AnonymousID, e.UserID, e.GroupID, e.PreviousID, e.Locale = s.anonymous.String, s.user.String, s.group.String, s.previous.String, s.locale.String
+	e.Consent, e.Properties, e.Context = raw(s.consent), raw(s.properties), raw(s.around)
+	return e
+}
+
 // Event returns one event as it was stored.
 func (w *Warehouse) Event(ctx context.Context, ws cx.Workspace, at cx.Position) (e *cx.Event, err error) {
-	e = new(cx.Event)
 	err = w.look("read an event", ws, func(f *file, in string) error {
-		var anonymous, user, group, previous, locale, consent, properties, around sql.NullString
-		err := f.lookups.QueryRowContext(ctx, fmt.Sprintf(`
-			SELECT workspace, key, key_kind, type, flags, name, message_id, anonymous_id, user_id, group_id, previous_id, locale,
-			       time, original, received, consent::VARCHAR, properties::VARCHAR, context::VARCHAR
-			FROM store.events WHERE %s AND position = %d`, in, uint64(at))).Scan(
-			&e.Workspace, &e.Key, &e.KeyKind, &e.Type, &e.Flags, &e.Name, &e.MessageID, &anonymous, &user, &group, &previous, &locale,
-			instant{&e.Time}, instant{&e.Original}, instant{&e.ReceivedAt}, &consent, &properties, &around)
+		var s eventScan
+		err := f.lookups.QueryRowContext(ctx, fmt.Sprintf("SELECT %s FROM store.events WHERE %s AND position = %d", eventColumns, in, uint64(at))).Scan(s.into()...)
 		if errors.Is(err, sql.ErrNoRows) {
 			return cx.E(cx.NotFound, "", "there is no event at "+at.String()+"; one just received appears within seconds")
 		}
-		e.AnonymousID, e.UserID, e.GroupID, e.PreviousID, e.Locale = anonymous.String, user.String, group.String, previous.String, locale.String
-		e.Consent, e.Properties, e.Context = raw(consent), raw(properties), raw(around)
+		e = s.event()
 		return err
 	})
 	if err != nil {
@@ -168,14 +186,17 @@ func (w *Warehouse) look(op string, ws cx.Workspace, f func(f *file, in string) 
 	return nil
 }
 
-// family lists the numbers of the customer and of all that were merged into it,
-// directly or not, with commas between.
+// family lists the numbers of the customer and of all that were merged into it
+// and are, directly or not, with commas between.
 func (f *file) family(ctx context.Context, in string, id cx.CustomerID) (string, error) {
 	rows, err := f.lookups.QueryContext(ctx, fmt.Sprintf(`
 		WITH RECURSIVE family(id) AS (
 			SELECT %d::UBIGINT
 			UNION
-			SELECT loser_id FROM store.merges JOIN family ON winner_id = id WHERE %s
+			SELECT loser_id FROM store.merges AS m JOIN family ON winner_id = id
+			WHERE undoes IS NULL AND %s AND NOT EXISTS (
+				SELECT 1 FROM store.merges AS u
+				WHERE u.undoes IS NOT NULL AND u.winner_id = m.winner_id AND u.loser_id = m.loser_id AND u.position > m.position)
 		) SELECT id FROM family`, uint64(id), in))
 	if err != nil {
 		return "", err
@@ -296,5 +317,10 @@ func scanMove(rows *sql.Rows, i *warehouse.Item) error {
 }
 
 func scanMerge(rows *sql.Rows, i *warehouse.Item) error {
-	return rows.Scan(position{&i.Position}, instant{&i.At}, &i.Customer, &i.Loser, &i.Reason)
+	var undone bool
+	err := rows.Scan(position{&i.Position}, instant{&i.At}, &i.Customer, &i.Loser, &i.Reason, &undone)
+	if undone {
+		i.Kind = warehouse.UnmergeItem
+	}
+	return err
 }

@@ -2,6 +2,7 @@ package warehousetest
 
 import (
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -295,5 +296,56 @@ func workspaces(t *testing.T, open func() Warehouse) {
 	kind(t, "a story of no workspace", err, cx.Denied)
 	if items, err := w.Recent(ctx, "rival", 10); len(items) != 1 || err != nil {
 		t.Errorf("the rival's newest events: %v, %v", items, err)
+	}
+}
+
+// resorted lets an un-merge give one event back, and holds that everything asked
+// afterwards agrees.
+func resorted(t *testing.T, open func() Warehouse) {
+	w := open()
+	appendTo(t, w, storyBatch())
+	appendTo(t, w, pipeline.Batch{
+		Upto:     at(70, 0),
+		Events:   []pipeline.EventRow{event(at(61, 0), "demo", alice, day0+61, "Product Viewed", `{}`)},
+		Merges:   []pipeline.MergeRow{{Position: at(65, 0), At: day0 + 65, Workspace: "demo", Winner: alice, Loser: early, Reason: "operator: two people", Undoes: at(30, 0)}},
+		Resorted: []pipeline.ResortRow{{Position: at(65, 0), Workspace: "demo", Event: at(40, 0), Customer: early}, {Position: at(65, 0), Workspace: "demo", Event: at(61, 0), Customer: early}},
+	})
+	for id, want := range map[cx.CustomerID]string{
+		alice: "20.0 Product Viewed\n30.0 Identified\n50.0 Message Shown\n",
+		early: "10.0 Product Viewed\n40.0 Product Added\n61.0 Product Viewed\n",
+	} {
+		got := ""
+		err := w.EventsOf(ctx, "demo", id, 0, at(1000, 0), func(at cx.Position, now cx.Instant, ev *cx.Event) error {
+			if ev.Workspace != "demo" || now == 0 || ev.Key == "" {
+				t.Errorf("event at %v: %+v at %v", at, ev, now)
+			}
+			got += fmt.Sprintf("%v %s\n", at, ev.Name)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		equal(t, "events", got, want)
+	}
+	equal(t, "rows", ask(t, w, "demo", "select customer, count(*) from events group by all order by 2, 1"), fmt.Sprintf(`[[%q,3],[%q,3]]`, min(alice.String(), early.String()), max(alice.String(), early.String())))
+	equal(t, "decisions", ask(t, w, "demo", "select customer from decisions"), fmt.Sprintf(`[[%q]]`, early))
+	equal(t, "merges", ask(t, w, "demo", "select kind, reason from merges order by position"), `[["merge","user_id identify"],["unmerge","operator: two people"]]`)
+	items, err := w.Story(ctx, "demo", alice, 0, 100)
+	if err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the story", brief(items), `65.0 unmerge    operator: two people
+55.0 segment  cart
+50.0 exposure   shown
+50.0 event Message Shown
+40.0 segment  cart
+30.0 merge    user_id identify
+30.0 event Identified
+20.0 event Product Viewed`)
+	if err := w.EventsOf(ctx, "rival", alice, 0, at(1000, 0), func(cx.Position, cx.Instant, *cx.Event) error {
+		t.Error("an event of another workspace")
+		return nil
+	}); err != nil {
+		t.Fatal(err)
 	}
 }

@@ -38,6 +38,7 @@ func Run(t *testing.T, place func(t *testing.T) (open func() Warehouse)) {
 		{"a batch that fails leaves nothing", whole},
 		{"values come back as they were written", values},
 		{"a story is told newest first, with those merged in, page by page", story},
+		{"an un-merge gives back what is whose", resorted},
 		{"a decision is found by its id", decision},
 		{"an event is found by its position", eventAt},
 		{"the newest events", recent},
