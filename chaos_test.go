@@ -26,6 +26,9 @@ var moments = []struct {
 	{"warehouse.before", 2, 2},
 	{"warehouse.inside", 4, 4},
 	{"warehouse.after", 2, 2},
+	{"archive.before", 1, 3},
+	{"archive.inside", 2, 3},
+	{"archive.after", 2, 3},
 	{"merge.inside", 4, 40},
 	{"tick.before", 2, 2},
 	{"tick.inside", 2, 2},
@@ -47,10 +50,11 @@ func draw(r *rand.Rand) string {
 }
 
 // TestChaos kills the program with SIGKILL under load, at moments inside append,
-// checkpoint, warehouse commit, merge and tick, and starts it again. In the end
+// checkpoint, warehouse commit, archiving, merge and tick, and starts it again.
+// The journal is so small that it is archived and trimmed all the time. In the end
 // every event is stored exactly once, every decision that was answered is the one
-// that a replay makes, and the state is, byte for byte, the one computed from the
-// journal alone, on one core and on two.
+// that a replay makes, and the state is, byte for byte, the one computed from
+// archive and journal alone, on one core and on two.
 //
 // A round is one kill, with recovery and load after it. CHAOS_ROUNDS says how
 // many there are, 30 unless given. The moments follow from the seed, which is
@@ -75,6 +79,7 @@ func TestChaos(t *testing.T) {
 	})
 	c, r, kills, began := newTrial(t), rand.New(rand.NewPCG(seed, 0)), map[string]int{}, time.Now()
 	c.pace = 10 * time.Millisecond // what a thousand kills leave must be read again in the end
+	c.settings = append(c.settings, "archive.every=200ms", "journal.max_mb=2")
 	c.start("")
 	unload := c.load(seed, 8)
 	defer unload()

@@ -29,6 +29,7 @@ type Options struct {
 	Imports   Imports
 	Sends     Sends
 	Backups   Backups
+	Records   Records
 	Health    Health
 	Feed      *Feed // closed by its owner, before the server is shut down
 	Metrics   prometheus.Gatherer
@@ -51,6 +52,7 @@ type API struct {
 	imports   Imports
 	sends     Sends
 	backups   Backups
+	records   Records
 	health    Health
 	feed      *Feed
 	log       *slog.Logger
@@ -68,7 +70,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{
 		keys: o.Keys, store: o.Store, customers: o.Customers, history: o.History,
-		publisher: o.Publisher, imports: o.Imports, sends: o.Sends, backups: o.Backups, health: o.Health, feed: o.Feed, log: o.Log,
+		publisher: o.Publisher, imports: o.Imports, sends: o.Sends, records: o.Records, backups: o.Backups, health: o.Health, feed: o.Feed, log: o.Log,
 		now: o.Now, heartbeat: o.Heartbeat, patience: o.Patience,
 		mux: http.NewServeMux(),
 	}

@@ -43,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	}
 	var keys access.Keyring
 	b.API = New(Options{
-		Keys: &keys, Store: b.store, Customers: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Sends: &b.post, Backups: b.shop, Health: b.shop,
+		Keys: &keys, Store: b.store, Customers: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Sends: &b.post, Records: b.shop, Backups: b.shop, Health: b.shop,
 		Feed: &Feed{}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(b.log, nil)), Version: "1.2.3",
 		Now:       func() cx.Instant { return 1_000 * cx.Second },
 		Heartbeat: time.Hour, Patience: 50 * time.Millisecond,
@@ -123,6 +123,13 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"GET", "/api/v1/customers?workspace=nowhere", "", map[string]int{"root": 404}},
 		{"POST", "/api/v1/sql", query, map[string]int{"none": 401, "browser": 403, "read": 200, "admin": 200, "root": 200}},
 		{"POST", "/api/v1/definitions", publish, map[string]int{"none": 401, "read": 403, "admin": 201, "root": 400}},
+		{"GET", "/api/v1/journal", "", map[string]int{"none": 401, "server": 403, "read": 403, "admin": 403, "root": 200}},
+		{"GET", "/api/v1/journal/entries", "", map[string]int{"none": 401, "server": 403, "read": 403, "admin": 403, "root": 200}},
+		{"GET", "/api/v1/journal/entries?after=7.3&workspace=shop&wait=5&full=true", "", map[string]int{"root": 200}},
+		{"GET", "/api/v1/journal/entries?after=7", "", map[string]int{"root": 400}},
+		{"GET", "/api/v1/journal/entries?wait=60", "", map[string]int{"root": 400}},
+		{"GET", "/api/v1/journal/entries?workspace=nowhere", "", map[string]int{"root": 404}},
+		{"POST", "/api/v1/journal/archive", `{"release":true}`, map[string]int{"none": 401, "read": 403, "admin": 403, "root": 200}},
 		{"GET", "/api/v1/keys", "", map[string]int{"read": 403, "admin": 200, "root": 200}},
 		{"POST", "/api/v1/backups", `{"dir":"/backups/1"}`, map[string]int{"none": 401, "read": 403, "admin": 403, "root": 202}},
 		{"GET", "/api/v1/backups", "", map[string]int{"none": 401, "read": 403, "admin": 403, "root": 200}},
@@ -341,7 +348,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 	}
 	want := []string{
 		"GET /backups", "POST /backups", "GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/{id}/story", "GET /decisions/{id}",
-		"GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
+		"GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /journal", "POST /journal/archive", "GET /journal/entries", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
 		"POST /sql", "GET /status", "GET /workspaces", "POST /workspaces",
 		"GET /sends", "POST /sends/pause", "POST /sends/resume", "POST /sends/retry", "GET /destinations", "POST /destinations/{name}/secret",
 	}

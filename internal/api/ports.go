@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
 )
@@ -107,6 +108,31 @@ type Sends interface {
 	Retry(ctx context.Context, w cx.Workspace, destination string, k cx.SendKey) (int, error)
 	// FormatSecret writes a secret as receivers take it.
 	FormatSecret(secret []byte) string
+}
+
+// Records answers what is in the log: the journal and, before it, the archive.
+// It is safe for concurrent use.
+type Records interface {
+	// Stat returns how much there is.
+	Stat(ctx context.Context) (LogStat, error)
+	// Newest returns the newest entries, oldest first. After and Wait do not count.
+	Newest(ctx context.Context, q EntriesAsked) (LogEntries, error)
+	// Entries returns the entries behind a position, in order, fewer than asked for
+	// when it takes long to find them: Next leads on.
+	Entries(ctx context.Context, q EntriesAsked) (LogEntries, error)
+	// Archive archives what the machine does not need any more and, if it is to,
+	// lets the journal drop it. When ctx ends before it is done, what was done
+	// stays done, and asking again goes on.
+	Archive(ctx context.Context, release bool) (LogStat, error)
+}
+
+// EntriesAsked says which entries of the log are wanted.
+type EntriesAsked struct {
+	Workspace cx.Workspace // access.Everywhere for all, and ticks, which belong to none
+	After     cx.Position
+	Limit     int
+	Wait      time.Duration // for new ones, when there are none
+	Full      bool          // with raw JSON
 }
 
 // Health answers how the program is, from memory, without waiting for anything.

@@ -242,6 +242,68 @@ type Activity struct {
 	Skipped   int      `json:"skipped,omitempty" doc:"Activities left out before this one, because there were too many to show"`
 }
 
+// LogStat is how much there is of the log.
+type LogStat struct {
+	Journal    JournalStat `json:"journal"`
+	Archive    ArchiveStat `json:"archive"`
+	Checkpoint string      `json:"checkpoint,omitempty" doc:"Position of the last checkpoint: what lies below may be archived"`
+}
+
+// JournalStat is what the journal holds.
+type JournalStat struct {
+	First   uint64 `json:"first" doc:"Sequence of its oldest record, 0 when there is none"`
+	Last    uint64 `json:"last" doc:"Sequence of the newest durable record"`
+	LogTime Time   `json:"log_time" doc:"Of the newest record"`
+	Bytes   uint64 `json:"bytes"`
+	Free    uint64 `json:"free_bytes" doc:"On its disk, beyond the reserve"`
+	Waiting int    `json:"waiting" doc:"Entries that wait for a commit"`
+}
+
+// ArchiveStat is what the archive holds.
+type ArchiveStat struct {
+	First       uint64           `json:"first" doc:"Sequence of its oldest record, 0 when there is none"`
+	Last        uint64           `json:"last" doc:"Sequence of its newest record"`
+	Files       int              `json:"files"`
+	Bytes       int64            `json:"bytes" doc:"Kept checkpoints included"`
+	Checkpoints []KeptCheckpoint `json:"checkpoints" doc:"Oldest first"`
+	Wrong       string           `json:"wrong,omitempty" doc:"Why it is not kept at the moment"`
+}
+
+// KeptCheckpoint is the state as of one day.
+type KeptCheckpoint struct {
+	Day      string `json:"day" format:"date"`
+	Position string `json:"position"`
+	Bytes    int64  `json:"bytes"`
+}
+
+// LogEntries are some entries of the log, in order.
+type LogEntries struct {
+	Entries []LogEntry `json:"entries"`
+	Next    string     `json:"next" doc:"Give it as after= to read on"`
+}
+
+// LogEntry is one entry of the log. Which fields are set depends on the kind.
+type LogEntry struct {
+	Position    string `json:"position"`
+	LogTime     Time   `json:"log_time"`
+	Kind        string `json:"kind" enum:"event,tick,definitions,command,fate,unknown"`
+	Workspace   string `json:"workspace,omitempty"`
+	Type        string `json:"type,omitempty" doc:"event: track, page …; command: merge, erase …; fate: sent, failed …"`
+	Name        string `json:"name,omitempty" doc:"event: its name; fate: the action"`
+	Time        Time   `json:"time,omitempty" doc:"event: when it happened"`
+	UserID      string `json:"user_id,omitempty"`
+	AnonymousID string `json:"anonymous_id,omitempty"`
+	MessageID   string `json:"message_id,omitempty"`
+	Key         string `json:"key,omitempty" doc:"Id of the key it came with"`
+	Historical  bool   `json:"historical,omitempty" doc:"event: imported"`
+	Customer    string `json:"customer,omitempty" doc:"fate: who it was decided for"`
+	Why         string `json:"why,omitempty" doc:"definitions, command: as given; fate: why it was not sent"`
+	Bytes       int    `json:"bytes" doc:"What it takes in the log, before it is compressed"`
+	Properties  Raw    `json:"properties,omitempty" doc:"event, with full"`
+	Context     Raw    `json:"context,omitempty" doc:"event, with full"`
+	Consent     Raw    `json:"consent,omitempty" doc:"event, with full"`
+}
+
 // Condition is how the program is.
 type Condition struct {
 	Ready     bool     `json:"ready"`

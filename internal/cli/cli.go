@@ -45,6 +45,7 @@ type grammar struct {
 	Destination destinationCmd `cmd:"" help:"Where actions send."`
 	SQL         sqlCmd         `cmd:"" name:"sql" help:"Ask the warehouse of a running server."`
 	Explain     explainCmd     `cmd:"" help:"Show why a decision is as it is."`
+	Journal     journalCmd     `cmd:"" help:"Look into the log: journal and archive."`
 	Replay      replayCmd      `cmd:"" help:"Compute the state again from archive and journal and compare it. The server must not run."`
 	Rebuild     rebuildCmd     `cmd:"" help:"The same, and put it in the place of the state there is. The server must not run."`
 	Backup      backupCmd      `cmd:"" help:"Back up a running server, and verify backups."`

@@ -37,7 +37,9 @@ func EncodePublication(p *Publication) []byte {
 	return dst
 }
 
-func decodePublication(b []byte) (p Publication, err error) {
+// DecodePublication reads what EncodePublication wrote. The publication aliases
+// nothing. It fails with cx.ErrCodec on anything else.
+func DecodePublication(b []byte) (p Publication, err error) {
 	if len(b) == 0 || b[0] != publicationCodec {
 		return p, cx.ErrCodec
 	}
@@ -86,7 +88,7 @@ func (s *Shard) Check(ws cx.Workspace, docs []definition.Document, r Review) (*d
 // publish puts the set of a journal entry in force. It is a barrier: events
 // before it are judged by the old set, events after it by the new one.
 func (s *Shard) publish(at cx.Position, payload []byte) {
-	p, err := decodePublication(payload)
+	p, err := DecodePublication(payload)
 	p.Position, p.At = at, s.now
 	if err == nil {
 		err = s.enforce(&p)
