@@ -5,6 +5,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"slices"
 	"strconv"
 	"strings"
@@ -101,6 +102,10 @@ func TestChaos(t *testing.T) {
 	}
 	c.start("")
 	c.conclude(unload)
+	stat, err := exec.Command(c.binary, "journal", "stat", "--json", "--data", c.data).Output()
+	if err != nil || strings.Contains(string(stat), `{"journal":{"first":1,`) {
+		t.Errorf("the journal was never trimmed (%v): %s", err, stat)
+	}
 	for _, name := range slices.Sorted(maps.Keys(kills)) {
 		t.Logf("killed at %-18s %4d times", name, kills[name])
 	}

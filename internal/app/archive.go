@@ -99,7 +99,7 @@ func (a *App) tendArchive(ctx context.Context) error {
 	}
 	due, err := a.archiveDue(ctx)
 	if err == nil && due {
-		_, err = a.archiveSealed(ctx, archive.Steady)
+		err = a.archiveSealed(ctx, archive.Steady)
 	}
 	return errors.Join(err, a.trimJournal(ctx), a.keepCheckpoint(ctx), a.dropOld(ctx))
 }
@@ -137,18 +137,17 @@ func (a *App) archiveDue(ctx context.Context) (bool, error) {
 // errEnough ends a reading that has what it wants.
 var errEnough = errors.New("enough")
 
-// archiveSealed archives every sealed record that is not archived yet and returns
-// how many.
-func (a *App) archiveSealed(ctx context.Context, pace archive.Pace) (records uint64, err error) {
+// archiveSealed archives every sealed record that is not archived yet.
+func (a *App) archiveSealed(ctx context.Context, pace archive.Pace) error {
 	a.archiving.tending.Lock()
 	defer a.archiving.tending.Unlock()
 	start, before := time.Now(), a.archive.Bytes()
-	records, err = a.archive.Add(ctx, a.journal, a.sealed(), pace)
+	records, err := a.archive.Add(ctx, a.journal, a.sealed(), pace)
 	if records > 0 {
 		a.log.InfoContext(ctx, "journal records were archived", slog.Uint64("records", records), slog.Uint64("upto", a.archive.Last()),
 			slog.Int64("bytes", a.archive.Bytes()-before), slog.Duration("took", time.Since(start)))
 	}
-	return records, err
+	return err
 }
 
 // trimJournal makes room when the journal has used three quarters of what it
@@ -163,7 +162,7 @@ func (a *App) trimJournal(ctx context.Context) error {
 		}
 		below := st.First + max((st.Last-st.First)/10, 1)
 		if a.archive.Last()+1 < below {
-			if _, err := a.archiveSealed(ctx, archive.Hurried); err != nil {
+			if err := a.archiveSealed(ctx, archive.Hurried); err != nil {
 				return err
 			}
 		}

@@ -171,7 +171,7 @@ func showEvent(ev *cx.Event, full bool) api.LogEntry {
 // records makes App an api.Records.
 type records struct{ *App }
 
-func (r records) logbook() *Logbook { return &Logbook{r.App.records} }
+func (r records) logbook() *Logbook { return &Logbook{r.records} }
 
 // Stat makes records an api.Records.
 func (r records) Stat(ctx context.Context) (api.LogStat, error) {
@@ -198,7 +198,7 @@ func (r records) Entries(ctx context.Context, q api.EntriesAsked) (api.LogEntrie
 func (r records) Archive(ctx context.Context, release bool) (api.LogStat, error) {
 	err := r.shard.Flush(ctx)
 	if err == nil {
-		_, err = r.archiveSealed(ctx, archive.Hurried)
+		err = r.archiveSealed(ctx, archive.Hurried)
 	}
 	if ctx.Err() != nil {
 		err = cx.E(cx.Unavailable, "archive", "it takes longer than a request may; what is archived stays so, ask again to go on")

@@ -130,10 +130,11 @@ func (c *journalTail) Run(ctx context.Context, s Streams) error {
 	}
 	for {
 		var page api.LogEntries
-		if err := c.call(ctx, http.MethodGet, "/api/v1/journal/entries", query, nil, &page); err != nil {
-			if c.Follow && ctx.Err() != nil {
-				return nil // the way to end it
-			}
+		err := c.call(ctx, http.MethodGet, "/api/v1/journal/entries", query, nil, &page)
+		switch {
+		case c.Follow && ctx.Err() != nil:
+			return nil // the way to end it
+		case err != nil:
 			return err
 		}
 		if err := c.print(s.Out, page.Entries); err != nil || !c.Follow {
@@ -202,16 +203,17 @@ func lineOf(e *api.LogEntry) string {
 	if e.Historical {
 		line = append(line, "historical")
 	}
-	out := strings.TrimRight(strings.Join(line, " "), " ") + "\n"
+	var out strings.Builder
+	out.WriteString(strings.TrimRight(strings.Join(line, " "), " ") + "\n")
 	for _, raw := range [...]struct {
 		name string
 		json api.Raw
 	}{{"properties", e.Properties}, {"context", e.Context}, {"consent", e.Consent}} {
 		if len(raw.json) > 0 {
-			out += "             " + raw.name + " " + strings.Map(onOneLine, string(raw.json)) + "\n"
+			fmt.Fprintf(&out, "%13s%s %s\n", "", raw.name, strings.Map(onOneLine, string(raw.json)))
 		}
 	}
-	return out
+	return out.String()
 }
 
 // visible quotes what would not be seen as one word. What clients send does not
