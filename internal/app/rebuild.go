@@ -133,12 +133,14 @@ func (b *rebuild) compute(ctx context.Context, compare *comparison) (err error) 
 	if b.origin != nil {
 		b.report.Origin, save = b.origin.Position, b.origin.Position
 	}
-	if b.o.Write {
+	if b.o.Write || b.o.Warehouse { // what is saved up to a tick has its rows in the warehouse
 		last, err := lastTick(ctx, b.log)
 		if err != nil {
 			return err
 		}
 		save = max(save, last)
+	}
+	if b.o.Write {
 		b.report.Saved = save
 	}
 	house, err := b.openHouse(ctx)
