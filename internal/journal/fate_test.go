@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -33,6 +35,54 @@ func TestRecordOfUnknownFateIsFollowed(t *testing.T) {
 	next := <-records
 	if at.Sequence() != before+2 || next.Sequence != before+2 || next.Previous != before+1 || string(next.Entries[0].Payload) != "next" {
 		t.Errorf("appended at %v, followed %+v", at, next)
+	}
+}
+
+// TestStorageThatCannotBeOpened takes the storage's directory away after a fault:
+// appends are refused at once and in words, not kept waiting, and are taken again
+// when the directory is back.
+func TestStorageThatCannotBeOpened(t *testing.T) {
+	dir := t.TempDir()
+	j := open(t, journal.Options{Dir: dir})
+	mustAppend(t, j, "first")
+	store, aside := filepath.Join(dir, "stream"), filepath.Join(dir, "aside")
+	journal.CrashEngine(j)
+	if err := os.Rename(store, aside); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(store, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := j.Append(t.Context(), events("notices"), nil); cx.KindOf(err) != cx.Unavailable {
+		t.Errorf("append to a dead engine: %v", err)
+	}
+	eventually(t, func() bool {
+		_, err := j.Append(t.Context(), events("refused"), nil)
+		return cx.KindOf(err) == cx.Unavailable && strings.Contains(err.Error(), "cannot be opened again yet") && strings.Contains(err.Error(), "not a directory")
+	})
+	if err := j.Trouble(); err == nil || !strings.Contains(err.Error(), "not a directory") {
+		t.Errorf("the journal says of itself: %v", err)
+	}
+	if err := os.Remove(store); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(aside, store); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() bool { return j.Trouble() == nil })
+	mustAppend(t, j, "last")
+	if payloads, _ := stored(t, j); fmt.Sprint(payloads) != "[first last]" || j.Opens() != 2 {
+		t.Errorf("stored %q after %d openings", payloads, j.Opens())
+	}
+}
+
+// eventually waits until something is true.
+func eventually(t *testing.T, ok func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); !ok(); time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("it does not become true")
+		}
 	}
 }
 

@@ -34,8 +34,14 @@ func TestFullJournalRefusesUntilReleased(t *testing.T) {
 	if s, err := j.Stat(t.Context()); err != nil || s.First != 1 || s.Last != 10 || s.Opens != 1 {
 		t.Fatalf("%+v, %v: want records 1 to 10 and the engine as it was", s, err)
 	}
+	if err := j.Trouble(); err == nil || !strings.Contains(err.Error(), "raise journal.max_mb") {
+		t.Errorf("a full journal says of itself: %v", err)
+	}
 	if n, err := j.Release(t.Context(), 4); err != nil || n != 3 {
 		t.Fatalf("released %d records, %v, want 3", n, err)
+	}
+	if err := j.Trouble(); err != nil {
+		t.Errorf("with room again: %v", err)
 	}
 	if at := mustAppend(t, j, payload); at.Sequence() != 11 {
 		t.Errorf("the append after the release is at %v", at)
@@ -66,6 +72,9 @@ func TestReserveOfFreeSpace(t *testing.T) {
 		refused bool
 	}{{200 << 20, false}, {99 << 20, true}, {0, true}, {101 << 20, false}} {
 		free.Store(c.free)
+		if err := j.Trouble(); (err != nil) != c.refused {
+			t.Errorf("with %d MB free the journal says of itself: %v", c.free>>20, err)
+		}
 		_, err := j.Append(t.Context(), events("x"), nil)
 		if refused := err != nil; refused != c.refused || refused && (cx.KindOf(err) != cx.Unavailable || !strings.Contains(err.Error(), "disk is nearly full")) {
 			t.Errorf("with %d MB free: %v", c.free>>20, err)
