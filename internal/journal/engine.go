@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -77,11 +78,11 @@ func writable(dir string) error {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	f, err := os.CreateTemp(dir, "writable-*.tmp")
-	if err != nil {
+	name := filepath.Join(dir, "writable.tmp")
+	if err := os.WriteFile(name, nil, 0o600); err != nil {
 		return err
 	}
-	return errors.Join(f.Close(), os.Remove(f.Name()))
+	return os.Remove(name)
 }
 
 func (e *engine) start(ctx context.Context, options *server.Options, config jetstream.StreamConfig) error {
