@@ -28,8 +28,10 @@ var sendMoments = []struct {
 	name   string
 	passes int
 }{
-	{"send.before", 60}, {"send.before", 60},
-	{"send.inside", 60}, {"send.inside", 60},
+	{"send.before", 60},
+	{"send.before", 60},
+	{"send.inside", 60},
+	{"send.inside", 60},
 	{"send.after", 20},
 	{"fate.before", 2},
 	{"fate.after", 2},
@@ -79,15 +81,15 @@ body: {order: "{{ order }}"}
 //   - it has been given everything that is owed at least once;
 //   - and the state is the one computed from the journal alone.
 //
-// A round is one kill. CHAOS_ROUNDS says how many there are, 12 unless given;
+// A round is one kill. CHAOS_ROUNDS says how many there are, 30 unless given;
 // CHAOS_SEED repeats the moments.
 func TestChaosSends(t *testing.T) {
 	if testing.Short() {
-		t.Skip("a dozen kills are not short")
+		t.Skip("thirty kills are not short")
 	}
 	rounds, err := strconv.Atoi(os.Getenv("CHAOS_ROUNDS"))
 	if err != nil {
-		rounds = 12
+		rounds = 30
 	}
 	seed, err := strconv.ParseUint(os.Getenv("CHAOS_SEED"), 10, 64)
 	if err != nil {
@@ -204,8 +206,8 @@ func (w *sendTrial) orders(n int) (unload func()) {
 			for i := 0; ctx.Err() == nil; i++ {
 				id := fmt.Sprintf("%d-%d", client, i)
 				body := fmt.Sprintf(`{"writeKey":"web-key","messageId":"m-%s","anonymousId":"a-%d-%d","event":"Order Completed","properties":{"order_id":"o-%s"}}`, id, client, i/3, id)
-				for !w.order(body) {
-					pause(w.t.Context(), 50*time.Millisecond)
+				for whole := context.WithoutCancel(ctx); !w.order(whole, body); {
+					pause(whole, 50*time.Millisecond)
 				}
 				w.acked.Add(1)
 				pause(ctx, 60*time.Millisecond)
@@ -218,8 +220,8 @@ func (w *sendTrial) orders(n int) (unload func()) {
 	})
 }
 
-func (w *sendTrial) order(body string) bool {
-	ctx, cancel := context.WithTimeout(w.t.Context(), 5*time.Second)
+func (w *sendTrial) order(ctx context.Context, body string) bool {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, *w.address.Load()+"/v1/track", strings.NewReader(body))
 	if err != nil {

@@ -59,7 +59,7 @@ func Doctor(ctx context.Context, c Config) []Finding {
 	defer j.Close()
 	found = append(found, examineJournal(ctx, c, j)...)
 	found = append(found, examineArchive(ctx, c, j))
-	return append(found, examineState(ctx, c, j)...)
+	return append(append(found, examineState(ctx, c, j)...), examineSends(ctx, c)...)
 }
 
 // examineJournal reads every record and checks every checksum.

@@ -2,8 +2,12 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -38,6 +42,9 @@ func (a *App) openSends(ctx context.Context) (err error) {
 		return fmt.Errorf("open deliver.db: %w", err)
 	}
 	a.metrics.MustRegister(sendCounts{a})
+	if a.config.SendsAtStart == "paused" {
+		return a.courier.Pause(ctx, access.Everywhere, true)
+	}
 	return nil
 }
 
@@ -208,6 +215,39 @@ func (s sending) Retry(ctx context.Context, w cx.Workspace, destination string, 
 
 // FormatSecret makes sending an api.Sends.
 func (s sending) FormatSecret(secret []byte) string { return webhook.FormatSecret(secret) }
+
+// examineSends says how much waits to be sent, and what did not arrive. It looks at
+// a copy.
+func examineSends(ctx context.Context, c Config) []Finding {
+	if _, err := os.Stat(c.path("deliver.db")); errors.Is(err, fs.ErrNotExist) {
+		return nil // no program of this version has run here yet
+	}
+	tmp, err := os.MkdirTemp("", "kikubari-doctor-")
+	if err != nil {
+		return []Finding{{"sends", false, err.Error()}}
+	}
+	defer os.RemoveAll(tmp)
+	for _, suffix := range [...]string{"", "-wal"} {
+		if err := copyFile(c.path("deliver.db"+suffix), filepath.Join(tmp, "deliver.db"+suffix)); err != nil {
+			return []Finding{{"sends", false, err.Error()}}
+		}
+	}
+	s, err := sqlite.OpenSends(ctx, filepath.Join(tmp, "deliver.db"))
+	if err != nil {
+		return []Finding{{"sends", false, err.Error()}}
+	}
+	defer s.Close()
+	counts, err := s.Tally(ctx)
+	if err != nil {
+		return []Finding{{"sends", false, err.Error()}}
+	}
+	n := map[cx.DeliveryState]int{}
+	for _, k := range counts {
+		n[k.State] += k.Items
+	}
+	return []Finding{{"sends", true, fmt.Sprintf("%d wait, %d failed and %d are unknown of the last 30 days",
+		n[cx.DeliveryQueued]+n[cx.DeliveryTrying], n[cx.DeliveryFailed], n[cx.DeliveryUnknown])}}
+}
 
 // sendCounts are the counters of sends.
 type sendCounts struct{ *App }

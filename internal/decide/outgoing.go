@@ -40,7 +40,8 @@ func (d *Decider) address(in *Input, a *Action) []byte {
 	s, lang := in.Scope, languageOf(in)
 	d.filled = grown(d.filled, len(a.Variables))
 	a.Message.Fill(d.filled, d.values, lang)
-	b := append(d.content[:0], `{"type":`...)
+	b := d.content[:0]
+	b = append(b, `{"type":`...)
 	b = template.AppendString(b, "action."+a.Name)
 	b = append(b, `,"timestamp":"`...)
 	b = s.Now.Time().UTC().AppendFormat(b, time.RFC3339Nano)
@@ -62,6 +63,7 @@ func (d *Decider) address(in *Input, a *Action) []byte {
 	}
 	b = append(b, `,"body":`...)
 	b = a.Message.AppendBody(b, d.values, d.filled)
-	d.content = append(b, "}}"...)
-	return d.content
+	b = append(b, "}}"...)
+	d.content = b
+	return b
 }

@@ -48,7 +48,7 @@ func TestOutgoingAction(t *testing.T) {
 	if a.Channel != cx.Webhook || a.Destination != "crm" || a.Place != "crm" || a.Purpose != cx.Transactional || !a.Personal {
 		t.Errorf("the action: %+v", a)
 	}
-	values := []cx.Value{cx.Value{}, cx.NumberValue(1234.5)} // plan, total
+	values := []cx.Value{{}, cx.NumberValue(1234.5)} // plan, total
 	filled := make([]string, 2)
 	a.Message.Fill(filled, values, set.Settings.Language)
 	if got, want := string(a.Message.AppendBody(nil, values, filled)), `{"plan":"none","text":"paid 1,234.5","total":1234.5}`; got != want {

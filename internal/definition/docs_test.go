@@ -32,13 +32,16 @@ func TestDocs(t *testing.T) {
 		}
 		yaml.WriteString(line)
 	}
-	if blocks != 4 {
+	if blocks != 5 {
 		t.Errorf("%d examples, want one for each kind", blocks)
 	}
 	set := built(t, new(definition.Registry), definition.File{Name: "docs/definitions.md", Text: yaml.Bytes()})
 	a := set.Offer.Action("free-shipping-bar")
 	if a == nil || a.Lever != 35 || len(a.Context) != 2 || a.Caps != (decide.Caps{Session: 3, Day: 5, Total: 100}) {
 		t.Errorf("the action of the manual: %+v", a)
+	}
+	if hook := set.Offer.Action("tell-crm"); hook == nil || hook.Place != "orders" || set.Destination("crm") == nil {
+		t.Errorf("the destination of the manual: %+v", hook)
 	}
 	if set.Segments.Len() != 2 || set.Policy.Caps.Session != 6 {
 		t.Errorf("%d segments, policy %+v", set.Segments.Len(), set.Policy)

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -417,6 +418,9 @@ func TestPause(t *testing.T) {
 		if !w.office.Paused("shop") || w.office.Paused("other") {
 			t.Error("what is paused is mixed up")
 		}
+		if said := w.office.Troubles(); len(said) != 1 || !strings.Contains(said[0], "sends of workspace shop are paused") {
+			t.Errorf("troubles: %v", said)
+		}
 		if err := w.office.Pause(t.Context(), "shop", false); err != nil {
 			t.Fatal(err)
 		}
@@ -460,13 +464,13 @@ func TestRebuiltStateIsWithheld(t *testing.T) {
 		w.send(delivery(10, cx.Marketing, "crm"))
 		w.pass(time.Second)
 		w.stop()
-		old, new := delivery(5, cx.Transactional, "crm"), delivery(12, cx.Marketing, "crm")
-		w.decide(old, new)
+		old, fresh := delivery(5, cx.Transactional, "crm"), delivery(12, cx.Marketing, "crm")
+		w.decide(old, fresh)
 		w.start()
 		w.pass(time.Second)
 		w.stop()
 		got := w.told(t)
-		if got[old.Key.String()] != "withheld" || got[new.Key.String()] != "sent" {
+		if got[old.Key.String()] != "withheld" || got[fresh.Key.String()] != "sent" {
 			t.Errorf("fates: %v", got)
 		}
 	})
@@ -504,6 +508,9 @@ func TestDestinations(t *testing.T) {
 		got, err := w.office.Destinations(t.Context())
 		if err != nil || len(got) != 1 || got[0].Waiting != 10 || !got[0].Open || got[0].Oldest != ds[0].At {
 			t.Errorf("%+v, %v", got, err)
+		}
+		if said := w.office.Troubles(); len(said) != 1 || !strings.Contains(said[0], "destination crm of workspace shop does not answer") {
+			t.Errorf("troubles: %v", said)
 		}
 	})
 }

@@ -30,7 +30,6 @@ type queue struct {
 type queueState struct {
 	open  bool
 	until time.Time
-	last  string // why the last attempt failed; "" when it did not
 }
 
 // result is what one attempt came to.

@@ -2,6 +2,9 @@ package deliver
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -107,15 +110,33 @@ func (c *Courier) destination(name Queue) Destination {
 	return d
 }
 
+// Troubles says what holds sends up, a sentence each, from memory.
+func (c *Courier) Troubles() (out []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for w, paused := range c.paused {
+		switch {
+		case !paused:
+		case w == Everywhere:
+			out = append(out, "all sends are paused; kikubari sends resume goes on")
+		default:
+			out = append(out, "sends of workspace "+string(w)+" are paused; kikubari sends resume --workspace "+string(w)+" goes on")
+		}
+	}
+	for name, q := range c.queues {
+		if q.state.open {
+			out = append(out, fmt.Sprintf("destination %s of workspace %s does not answer and is tried now and then; kikubari sends list --destination %[1]s says why", name.Destination, name.Workspace))
+		}
+	}
+	slices.Sort(out)
+	return out
+}
+
 // Settled returns how many deliveries ended in each state since the start.
 func (c *Courier) Settled() map[cx.DeliveryState]uint64 {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	out := make(map[cx.DeliveryState]uint64, len(c.counts))
-	for s, n := range c.counts {
-		out[s] = n
-	}
-	return out
+	return maps.Clone(c.counts)
 }
 
 // wakeAll lets every queue look again.

@@ -1,6 +1,7 @@
 package channeltest
 
 import (
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -51,9 +52,5 @@ func (b *Book) Arrivals() []Arrival {
 func (b *Book) Accepted() map[string]int {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	out := make(map[string]int, len(b.accepted))
-	for k, n := range b.accepted {
-		out[k] = n
-	}
-	return out
+	return maps.Clone(b.accepted)
 }

@@ -61,6 +61,7 @@ func (r *Recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	case Redirect:
 		http.Redirect(w, req, "/elsewhere", http.StatusTemporaryRedirect)
 		return
+	case Willing, Broken, Silent, Hanging, Garrulous:
 	}
 	r.Arrive(req.Header.Get("Idempotency-Key"), body)
 	switch mood {
@@ -76,5 +77,6 @@ func (r *Recorder) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 				return
 			}
 		}
+	case Willing, Refusing, Busy, Redirect:
 	}
 }

@@ -37,10 +37,10 @@ func ParseAllowed(list string) (a Allowed, err error) {
 	return a, nil
 }
 
-// refusedAddress is an address that nothing is sent to.
-type refusedAddress struct{ ip netip.Addr }
+// addressError is an address that nothing is sent to.
+type addressError struct{ ip netip.Addr }
 
-func (e *refusedAddress) Error() string {
+func (e *addressError) Error() string {
 	return fmt.Sprintf("%s is not a public address; to send there, name it or its host in the setting webhook.allow_networks", e.ip)
 }
 
@@ -69,7 +69,7 @@ func (a Allowed) judge(address string) error {
 	if IsPublic(ip) || slices.ContainsFunc(a.Networks, func(p netip.Prefix) bool { return p.Contains(ip.WithZone("")) }) {
 		return nil
 	}
-	return &refusedAddress{ip}
+	return &addressError{ip}
 }
 
 // notPublic are the special ranges of IPv4 (RFC 6890 and the registry of IANA) and

@@ -81,13 +81,13 @@ func (s *Sender) Send(ctx context.Context, d *cx.Delivery) error {
 	case err != nil:
 		return deliver.NotNow(err, 0)
 	}
+	var connected atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }})
 	req, err := s.request(ctx, d, to)
 	if err != nil {
 		return deliver.Refused(err)
 	}
-	var connected atomic.Bool
-	trace := &httptrace.ClientTrace{GotConn: func(httptrace.GotConnInfo) { connected.Store(true) }}
-	res, err := s.client.Do(req.WithContext(httptrace.WithClientTrace(req.Context(), trace)))
+	res, err := s.client.Do(req)
 	if err != nil {
 		return unanswered(err, connected.Load())
 	}
@@ -117,7 +117,7 @@ func (s *Sender) request(ctx context.Context, d *cx.Delivery, to Endpoint) (*htt
 // unanswered judges a request that got no answer. Without a connection nothing
 // has arrived.
 func unanswered(err error, connected bool) error {
-	if _, ok := errors.AsType[*refusedAddress](err); ok {
+	if _, ok := errors.AsType[*addressError](err); ok {
 		return deliver.Refused(err)
 	}
 	if !connected {

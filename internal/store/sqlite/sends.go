@@ -50,7 +50,7 @@ func OpenSends(ctx context.Context, path string) (_ *Sends, err error) {
 		err = s.prepareAll()
 	}
 	if err != nil {
-		return nil, errors.Join(err, s.conn.close())
+		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
 }
@@ -98,7 +98,7 @@ func (s *Sends) prepareAll() (err error) {
 func (s *Sends) Close() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.conn.close()
+	return s.close()
 }
 
 // alone runs f while nobody else uses the connection.
