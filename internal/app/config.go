@@ -57,7 +57,6 @@ type Config struct {
 	SendsFirstRetry   time.Duration `key:"sends.first_retry" default:"5s" doc:"Longest wait before the second attempt; it doubles with each attempt, and the wait is any time up to it."`
 	SendsLongestRetry time.Duration `key:"sends.longest_retry" default:"1h" doc:"Longest wait before any attempt."`
 	SendsGiveUp       time.Duration `key:"sends.give_up" default:"24h" doc:"No attempt is made so long after the decision; what is transactional is tried once at least."`
-	SendsAtStart      string        `key:"sends.at_start" default:"go-on" doc:"go-on, or paused: all sends are paused at the start, as after a backup is put back, until kikubari sends resume."`
 	WebhookAllow      string        `key:"webhook.allow_networks" default:"" doc:"Inner networks (10.1.0.0/16), addresses and names of hosts that webhooks may reach, divided by commas. Without, only the public internet."`
 
 	DebugListen string `key:"debug.listen" default:"" doc:"Address that serves Go profiles under /debug/pprof/; empty for none. Never make it public."`
@@ -191,8 +190,6 @@ func (f field) parse(s string) error {
 			return oneOf(s, "debug", "info", "warn", "error")
 		case "log.format":
 			return oneOf(s, "text", "json")
-		case "sends.at_start":
-			return oneOf(s, "go-on", "paused")
 		}
 	case int:
 		n, err := strconv.Atoi(s)

@@ -42,9 +42,6 @@ func (a *App) openSends(ctx context.Context) (err error) {
 		return fmt.Errorf("open deliver.db: %w", err)
 	}
 	a.metrics.MustRegister(sendCounts{a})
-	if a.config.SendsAtStart == "paused" {
-		return a.courier.Pause(ctx, access.Everywhere, true)
-	}
 	return nil
 }
 
@@ -219,7 +216,7 @@ func (s sending) FormatSecret(secret []byte) string { return webhook.FormatSecre
 // examineSends says how much waits to be sent, and what did not arrive. It looks at
 // a copy.
 func examineSends(ctx context.Context, c Config) []Finding {
-	if _, err := os.Stat(c.path("deliver.db")); errors.Is(err, fs.ErrNotExist) {
+	if _, err := os.Stat(c.path(sendsFile)); errors.Is(err, fs.ErrNotExist) {
 		return nil // no program of this version has run here yet
 	}
 	tmp, err := os.MkdirTemp("", "kikubari-doctor-")
@@ -228,11 +225,11 @@ func examineSends(ctx context.Context, c Config) []Finding {
 	}
 	defer os.RemoveAll(tmp)
 	for _, suffix := range [...]string{"", "-wal"} {
-		if err := copyFile(c.path("deliver.db"+suffix), filepath.Join(tmp, "deliver.db"+suffix)); err != nil {
+		if err := copyFile(c.path(sendsFile+suffix), filepath.Join(tmp, sendsFile+suffix)); err != nil {
 			return []Finding{{"sends", false, err.Error()}}
 		}
 	}
-	s, err := sqlite.OpenSends(ctx, filepath.Join(tmp, "deliver.db"))
+	s, err := sqlite.OpenSends(ctx, filepath.Join(tmp, sendsFile))
 	if err != nil {
 		return []Finding{{"sends", false, err.Error()}}
 	}
