@@ -16,22 +16,39 @@ type Sum struct {
 	Hash  string // of all their columns, added up
 }
 
-// tables are those that hold rows.
-var tables = [...]string{"events", "decisions", "exposures", "moves", "merges", "deliveries"}
-
-// Sums adds up the rows of every table behind one position and up to another.
+// Sums adds up the rows of every table behind one position and up to another, in
+// order of the tables' names.
 func (w *Warehouse) Sums(ctx context.Context, after, upto cx.Position) (sums []Sum, err error) {
 	err = w.using(func(f *file) error {
-		for _, table := range tables {
-			s := Sum{Table: table}
-			if err := sumUp(ctx, f.lookups, after, upto, &s); err != nil {
-				return fmt.Errorf("sum up %s: %w", table, err)
-			}
+		tables, err := tablesOf(ctx, f.lookups)
+		for i := 0; i < len(tables) && err == nil; i++ {
+			s := Sum{Table: tables[i]}
+			err = sumUp(ctx, f.lookups, after, upto, &s)
 			sums = append(sums, s)
 		}
-		return nil
+		return err
 	})
-	return sums, err
+	if err != nil {
+		return nil, fmt.Errorf("sum up the warehouse: %w", err)
+	}
+	return sums, nil
+}
+
+// tablesOf returns the tables that hold rows.
+func tablesOf(ctx context.Context, db *sql.DB) (names []string, err error) {
+	rows, err := db.QueryContext(ctx, "SELECT table_name FROM duckdb_tables() WHERE database_name = current_database() AND schema_name = 'store' AND table_name <> 'meta' ORDER BY 1")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return nil, err
+		}
+		names = append(names, name)
+	}
+	return names, rows.Err()
 }
 
 func sumUp(ctx context.Context, db *sql.DB, after, upto cx.Position, s *Sum) error {
