@@ -21,20 +21,21 @@ import (
 
 // Options is what an API is made of. Every field is needed but the last three.
 type Options struct {
-	Keys      *access.Keyring
-	Store     access.Store
-	Customers Customers
-	History   History
-	Publisher Publisher
-	Imports   Imports
-	Sends     Sends
-	Backups   Backups
-	Records   Records
-	Health    Health
-	Feed      *Feed // closed by its owner, before the server is shut down
-	Metrics   prometheus.Gatherer
-	Log       *slog.Logger
-	Version   string // of the program
+	Keys       *access.Keyring
+	Store      access.Store
+	Customers  Customers
+	Identities Identities
+	History    History
+	Publisher  Publisher
+	Imports    Imports
+	Sends      Sends
+	Backups    Backups
+	Records    Records
+	Health     Health
+	Feed       *Feed // closed by its owner, before the server is shut down
+	Metrics    prometheus.Gatherer
+	Log        *slog.Logger
+	Version    string // of the program
 
 	Now       func() cx.Instant // the wall clock when nil
 	Heartbeat time.Duration     // between comments on a live stream; 15 s when 0
@@ -44,21 +45,22 @@ type Options struct {
 // API serves /api/v1, /healthz, /readyz and /metrics. It is safe for concurrent
 // use.
 type API struct {
-	keys      *access.Keyring
-	store     access.Store
-	customers Customers
-	history   History
-	publisher Publisher
-	imports   Imports
-	sends     Sends
-	backups   Backups
-	records   Records
-	health    Health
-	feed      *Feed
-	log       *slog.Logger
-	now       func() cx.Instant
-	heartbeat time.Duration
-	patience  time.Duration
+	keys       *access.Keyring
+	store      access.Store
+	customers  Customers
+	identities Identities
+	history    History
+	publisher  Publisher
+	imports    Imports
+	sends      Sends
+	backups    Backups
+	records    Records
+	health     Health
+	feed       *Feed
+	log        *slog.Logger
+	now        func() cx.Instant
+	heartbeat  time.Duration
+	patience   time.Duration
 
 	busy sync.Map // idempotency keys in use
 	huma huma.API
@@ -69,7 +71,7 @@ type API struct {
 // New returns an API over o.
 func New(o Options) *API {
 	a := &API{
-		keys: o.Keys, store: o.Store, customers: o.Customers, history: o.History,
+		keys: o.Keys, store: o.Store, customers: o.Customers, identities: o.Identities, history: o.History,
 		publisher: o.Publisher, imports: o.Imports, sends: o.Sends, records: o.Records, backups: o.Backups, health: o.Health, feed: o.Feed, log: o.Log,
 		now: o.Now, heartbeat: o.Heartbeat, patience: o.Patience,
 		mux: http.NewServeMux(),

@@ -123,6 +123,8 @@ type shop struct {
 	condition Condition
 
 	rolledBack []Rollback
+	merged     []ToMerge
+	unmerged   []ToUnmerge
 }
 
 func (s *shop) Recent(_ context.Context, w cx.Workspace, n int) ([]CustomerSummary, error) {

@@ -20,6 +20,10 @@ const metaNeed = "need"
 func (a *API) routes() {
 	route(a, "GET /customers", toRead, "Customers seen last, newest first", a.recent)
 	route(a, "GET /customers/{id}", toRead, "One customer as known now", a.customer)
+	route(a, "GET /customers/lookup", toRead, "The customer whom an identity leads to now", a.find)
+	route(a, "GET /customers/{id}/merges", toRead, "The merges that made a customer, with both as they were before", a.merges)
+	route(a, "POST /customers/{id}/merge", toChange, "Make two customers one", a.merge)
+	route(a, "POST /customers/{id}/unmerge", toChange, "Undo a merge: both are again, each with what was told by it since", a.unmerge)
 	route(a, "GET /customers/{id}/story", toRead, "What happened to a customer, newest first", a.story)
 	route(a, "GET /decisions/{id}", toRead, "One decision and why", a.decision)
 	route(a, "POST /sql", toRead, "Run one read-only statement over events and decisions", a.sql)

@@ -84,7 +84,7 @@ type Attention struct {
 // StoryItem is one thing that happened to a customer. Which fields are set
 // depends on the kind.
 type StoryItem struct {
-	Kind     string `json:"kind" enum:"event,decision,exposure,delivery,segment,merge"`
+	Kind     string `json:"kind" enum:"event,decision,exposure,delivery,segment,merge,unmerge"`
 	At       Time   `json:"at"`
 	Position string `json:"position" doc:"Give the last one as before= to read on"`
 
@@ -103,7 +103,7 @@ type StoryItem struct {
 	Segment     string   `json:"segment,omitempty" doc:"segment: its name"`
 	Entered     bool     `json:"entered,omitempty" doc:"segment: entered, otherwise left"`
 	ByTime      bool     `json:"by_time,omitempty" doc:"segment: by time alone"`
-	Other       string   `json:"other,omitempty" doc:"merge: the customer that was joined to this one"`
+	Other       string   `json:"other,omitempty" doc:"merge: the customer that was joined to this one; unmerge: who is not part of it any more"`
 	Reason      string   `json:"reason,omitempty" doc:"merge: what linked them; delivery: why it was not sent"`
 }
 

@@ -210,7 +210,8 @@ func (a *App) openShard(ctx context.Context) (err error) {
 	a.shard, err = pipeline.Open(ctx, pipeline.Options{
 		Journal: archive.Live{Log: a.records}, Store: a.state, Warehouse: a.house, Log: a.log,
 		Workers: a.config.Workers, CheckpointEvery: a.config.CheckpointEvery, CacheBytes: int64(a.config.CustomersCacheMB) << 20, RestAfter: a.config.CustomersRest, SendWithin: a.config.SendsWithin,
-		Now: fault.Now, Watcher: watcher{&a.feed}, Published: a.published, Released: a.committed,
+		KeepMerges: a.config.MergesKeep,
+		Now:        fault.Now, Watcher: watcher{&a.feed}, Published: a.published, Released: a.committed,
 	})
 	if err != nil {
 		return err

@@ -39,6 +39,7 @@ type Config struct {
 
 	CustomersCacheMB int           `key:"customers.cache_mb" default:"1536" doc:"Memory for customers, in MB. Others are loaded when they appear."`
 	CustomersRest    time.Duration `key:"customers.rest_after" default:"1m" doc:"How long a customer who does nothing is kept at hand, at least; then it is kept encoded, in a third of the memory."`
+	MergesKeep       time.Duration `key:"merges.keep" default:"8760h" doc:"How long after a merge of two customers it can be undone; both are kept as they were before it for as long."`
 	CheckpointEvery  time.Duration `key:"checkpoint.every" default:"5s" doc:"Shortest time between two checkpoints. It sets how long recovery takes, not what survives."`
 	Workers          int           `key:"workers" default:"0" doc:"Goroutines that run the lanes; 0 is one a core. Results do not depend on it."`
 

@@ -56,27 +56,16 @@ func (c customers) Customer(ctx context.Context, w cx.Workspace, id cx.CustomerI
 			out = customerOf(who, set, stats, now)
 		}
 	}
-	for err = c.shard.Inspect(ctx, id, look); cx.KindOf(err) == cx.NotFound; err = c.shard.Inspect(ctx, id, look) {
-		winner, ok := c.winner(ctx, w, id)
-		if !ok {
+	for { // again when it was merged between the question and the answer
+		current := c.shard.Current(id)
+		if err = c.shard.Inspect(ctx, current, look); cx.KindOf(err) != cx.NotFound || c.shard.Current(id) == current {
 			break
 		}
-		id = winner
 	}
 	if err == nil && !seen {
 		err = cx.E(cx.NotFound, "", "there is no customer "+id.String())
 	}
 	return out, err
-}
-
-// winner returns the customer that id was merged into.
-func (c customers) winner(ctx context.Context, w cx.Workspace, id cx.CustomerID) (cx.CustomerID, bool) {
-	t, err := c.house.Query(ctx, w, "select winner from merges where loser = '"+id.String()+"' order by position desc limit 1")
-	if err != nil || len(t.Rows) == 0 {
-		return 0, false
-	}
-	text, _ := t.Rows[0][0].(string)
-	return cx.ParseCustomerID(text)
 }
 
 // customerOf copies what a page shows of a customer.

@@ -39,6 +39,7 @@ type grammar struct {
 	History     historyCmd     `cmd:"" help:"List the published sets and what each changed."`
 	Rollback    rollbackCmd    `cmd:"" help:"Publish an earlier set again, as a new one."`
 	Import      importCmd      `cmd:"" help:"Bring in a company's history from a CSV or NDJSON file."`
+	Customer    customerCmd    `cmd:"" help:"Show a customer, merge two, and undo a merge."`
 	Workspace   workspaceCmd   `cmd:"" help:"Create and list workspaces."`
 	Key         keyCmd         `cmd:"" help:"Create, list and revoke keys."`
 	Sends       sendsCmd       `cmd:"" help:"What is on its way to destinations."`

@@ -207,7 +207,7 @@ func (u *ToUnmerge) choose(facts []MergeFact) (int, error) {
 			return i, nil
 		}
 	}
-	return 0, cx.E(cx.NotFound, "unmerge", fmt.Sprintf("no such merge of %s is kept: list its merges; they are kept for as long as the setting merges_keep says", u.Customer))
+	return 0, cx.E(cx.NotFound, "unmerge", fmt.Sprintf("no such merge of %s is kept: list its merges; they are kept for as long as the setting merges.keep says", u.Customer))
 }
 
 // snapshot returns a copy of a customer as its lane has it now.

@@ -327,7 +327,7 @@ func resorted(t *testing.T, open func() Warehouse) {
 		}
 		equal(t, "events", got, want)
 	}
-	equal(t, "rows", ask(t, w, "demo", "select customer, count(*) from events group by all order by 2, 1"), fmt.Sprintf(`[[%q,3],[%q,3]]`, min(alice.String(), early.String()), max(alice.String(), early.String())))
+	equal(t, "rows", ask(t, w, "demo", "select count(*) from events where customer = '"+alice.String()+"'"), "[[3]]")
 	equal(t, "decisions", ask(t, w, "demo", "select customer from decisions"), fmt.Sprintf(`[[%q]]`, early))
 	equal(t, "merges", ask(t, w, "demo", "select kind, reason from merges order by position"), `[["merge","user_id identify"],["unmerge","operator: two people"]]`)
 	items, err := w.Story(ctx, "demo", alice, 0, 100)
