@@ -21,6 +21,7 @@ type Customer struct {
 	Seen     []Seen      // message ids of the last 24 hours, oldest first
 	Segments []uint64    // bit i: is in the segment with slot i; no trailing zero words
 	Judged   uint64      // sequence of the published set that Segments was last evaluated against
+	Filled   uint64      // number of the last back-fill whose statistics it has taken over
 	Ledger   []Attention // what we said to this person, oldest first
 	Tallies  []Tally     // counts of lines that left the ledger, by action
 	Timers   []Timer     // by due time, then kind, then reference

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"cmp"
 	"context"
+	"log/slog"
 	"runtime"
 	"slices"
 	"time"
@@ -35,6 +36,7 @@ type cutHead struct {
 	position   cx.Position
 	time       cx.Instant
 	shared     []byte
+	state      *shared // what shared encodes
 	identities []IdentityRow
 	merged     [][2]cx.CustomerID
 	done       []chan<- struct{} // closed when the cut is committed
@@ -124,6 +126,9 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 		s.committed.Store(uint64(head.position))
 		s.committedCut.Store(head.number)
 		s.opts.released(head.position)
+		if err := s.tidy(head.state); err != nil {
+			s.opts.Log.ErrorContext(ctx, "the state of a finished back-fill could not be removed", slog.Any("error", err))
+		}
 		for _, d := range head.done {
 			close(d)
 		}

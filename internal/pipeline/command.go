@@ -34,11 +34,16 @@ func (s *Shard) command(at cx.Position, payload []byte) error {
 	}
 	s.sinceTick++
 	c.Workspace = s.intern(c.Workspace)
+	if s.opts.reduced.foreign(c.Workspace) {
+		return nil
+	}
 	switch c.Kind {
 	case cx.CommandMerge:
 		err = s.commandMerge(at, &c)
 	case cx.CommandUnmerge:
 		err = s.commandUnmerge(at, &c)
+	case cx.CommandBackfill:
+		return s.commandBackfill(at, &c)
 	default:
 		return fmt.Errorf("command at %v: this version does not know %s: run a newer one", at, c.Kind)
 	}

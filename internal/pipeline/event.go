@@ -18,6 +18,9 @@ func (w *worker) event(l *lane, o *order) {
 	defer w.sample.end()
 	w.ws = w.state.workspace(ev.Workspace)
 	r := w.customer(l, o, ev.Workspace)
+	if w.state.takingOver {
+		w.catchUp(l, r, o.at)
+	}
 	w.touch(r)
 	c := &r.customer
 	w.fireOwn(r, o.at, now)
@@ -116,7 +119,7 @@ func (w *worker) fieldsOf(ev *cx.Event) cx.Fields {
 // see lets rules see the customer and, unless it is nil, the event.
 func (w *worker) see(c *cx.Customer, ev *cx.Event) {
 	w.scope.Event, w.scope.Customer, w.scope.Zone = ev, c, w.ws.set.Settings.Zone
-	w.scope.Fields = nil
+	w.scope.Fields, w.scope.Unsure = nil, w.ws.unsure
 	if ev != nil {
 		w.scope.Fields = w.folder.Fields()
 	}

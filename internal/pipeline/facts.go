@@ -60,21 +60,33 @@ func interestOf(o *decide.Offer) (in interest) {
 }
 
 // facts are a customer as a decision sees them: the customer without what no
-// gate looks at, and the values of statistics.
+// gate looks at, the values of statistics, and which segments were not known.
 type facts struct {
 	customer *cx.Customer
 	values   map[int]cx.Value // by slot
+	unsure   []uint64
 }
 
 // Value makes facts cx.Statistics.
 func (f *facts) Value(slot int) cx.Value { return f.values[slot] }
 
-const factsCodec = 1
+// The first byte of encoded facts: nearly always every segment was known.
+const (
+	factsCodec  = 1
+	unsureCodec = 2 // then come the segments that were not
+)
 
 // appendFacts encodes what in is interested in of the customer and its
 // statistics.
-func (in *interest) appendFacts(dst []byte, c *cx.Customer, stats cx.Statistics, f *factsScratch) []byte {
-	dst = append(dst, factsCodec)
+func (in *interest) appendFacts(dst []byte, c *cx.Customer, stats cx.Statistics, unsure []uint64, f *factsScratch) []byte {
+	if len(unsure) == 0 {
+		dst = append(dst, factsCodec)
+	} else {
+		dst = binary.AppendUvarint(append(dst, unsureCodec), uint64(len(unsure)))
+		for _, word := range unsure {
+			dst = binary.LittleEndian.AppendUint64(dst, word)
+		}
+	}
 	dst = binary.AppendUvarint(dst, uint64(len(in.slots)))
 	for _, slot := range in.slots {
 		dst = binary.AppendUvarint(dst, uint64(slot))
@@ -114,11 +126,16 @@ func (f *factsScratch) slim(in *interest, c *cx.Customer) *cx.Customer {
 }
 
 func decodeFacts(b []byte) (*facts, error) {
-	if len(b) == 0 || b[0] != factsCodec {
+	if len(b) == 0 || b[0] != factsCodec && b[0] != unsureCodec {
 		return nil, fmt.Errorf("facts of a decision: %w", cx.ErrCodec)
 	}
 	r := reader{b: b[1:]}
 	f := &facts{values: map[int]cx.Value{}}
+	if b[0] == unsureCodec {
+		for n := r.uvarint(); n > 0 && !r.bad; n-- {
+			f.unsure = append(f.unsure, r.uint64())
+		}
+	}
 	for n := r.uvarint(); n > 0 && !r.bad; n-- {
 		slot := int(r.uvarint())
 		f.values[slot] = r.value()
@@ -214,7 +231,7 @@ var onEvent = []byte{1}
 
 // encodeInput keeps what the decision was made from.
 func (w *worker) encodeInput(in *decide.Input, c *cx.Customer, ev *cx.Event) []byte {
-	w.known = w.ws.interest.appendFacts(w.known[:0], c, w.scope.Statistics, &w.slim)
+	w.known = w.ws.interest.appendFacts(w.known[:0], c, w.scope.Statistics, w.scope.Unsure, &w.slim)
 	event := []byte(nil)
 	if ev != nil {
 		event = onEvent
@@ -236,7 +253,7 @@ func Explain(row *DecisionRow, set *definition.Set, event func() (*cx.Event, err
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", row.ID, err)
 	}
-	scope := rule.Scope{Customer: known.customer, Statistics: known, Now: stored.Now, Zone: set.Settings.Zone}
+	scope := rule.Scope{Customer: known.customer, Statistics: known, Now: stored.Now, Zone: set.Settings.Zone, Unsure: known.unsure}
 	if len(stored.Event) > 0 {
 		if scope.Event, err = event(); err != nil {
 			return nil, fmt.Errorf("explain %s: %w", row.ID, err)

@@ -10,7 +10,8 @@ import (
 	"github.com/kikubari/kikubari/internal/definition"
 )
 
-// Inspect lets look see a customer as the lane has it now, between two events.
+// Inspect lets look see a customer as the lane has it now, between two events,
+// with what it has still to take over of back-fills.
 // look must be quick and must keep nothing of what it is given. It fails with
 // kind NotFound when there is no such customer (or no longer: it was merged).
 func (s *Shard) Inspect(ctx context.Context, id cx.CustomerID, look func(c *cx.Customer, set *definition.Set, stats cx.Statistics, now cx.Instant)) error {
@@ -30,8 +31,11 @@ func (s *Shard) Inspect(ctx context.Context, id cx.CustomerID, look func(c *cx.C
 		state := s.published.Load()
 		now := max(w.scope.Now, cx.Instant(s.logTime.Load()))
 		ws := state.workspace(r.customer.Workspace)
-		look(&r.customer, ws.set, w.folder.View(ws.plan, &r.customer, now), now)
-		done <- nil
+		c, err := w.ahead(ws, &r.customer)
+		if err == nil {
+			look(c, ws.set, w.folder.View(ws.plan, c, now), now)
+		}
+		done <- err
 	}
 	select {
 	case w.ask <- question:

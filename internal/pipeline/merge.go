@@ -14,6 +14,9 @@ func (w *worker) give(l *lane, o *order) {
 		o.hand.loser <- given{customer: &cx.Customer{ID: o.customer}}
 		return
 	}
+	if w.state.takingOver {
+		w.catchUp(l, r, o.at)
+	}
 	w.fireOwn(r, o.at, w.scope.Now)
 	if r.epoch != 0 && r.epoch != w.epoch {
 		w.encode(r) // the running cut still needs it
@@ -40,6 +43,9 @@ func (w *worker) merge(l *lane, o *order) {
 	loser := hand.customer
 	w.ws = w.state.workspace(o.about)
 	r := w.customer(l, o, o.about)
+	if w.state.takingOver {
+		w.catchUp(l, r, o.at)
+	}
 	w.touch(r)
 	c := &r.customer
 	w.fireOwn(r, o.at, w.scope.Now)
@@ -84,6 +90,9 @@ func (w *worker) drop(l *lane, o *order) {
 	r := l.residents[o.customer]
 	if r == nil {
 		return
+	}
+	if w.state.takingOver {
+		w.catchUp(l, r, o.at)
 	}
 	w.touch(r)
 	c := &r.customer

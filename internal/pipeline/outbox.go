@@ -46,6 +46,9 @@ func (s *Shard) settle(at cx.Position, payload []byte) error {
 	if err != nil {
 		return err
 	}
+	if s.opts.reduced != nil {
+		return nil // it has sent nothing
+	}
 	s.sinceTick++
 	f.Workspace = s.intern(f.Workspace)
 	s.order(order{kind: orderSettle, at: at, customer: f.Customer, about: f.Workspace, fate: &f})
@@ -71,6 +74,9 @@ func (w *worker) fate(l *lane, o *order) {
 	r := l.residents[o.customer]
 	if r == nil {
 		return // there is no such customer any more
+	}
+	if w.state.takingOver {
+		w.catchUp(l, r, o.at)
 	}
 	w.touch(r)
 	w.fireOwn(r, o.at, w.scope.Now)

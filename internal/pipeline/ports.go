@@ -25,6 +25,9 @@ type Store interface {
 	Customers(ctx context.Context, ids []cx.CustomerID, found func(id cx.CustomerID, blob []byte) error) error
 	// EachCustomer calls found for every stored customer in order of id.
 	EachCustomer(ctx context.Context, found func(id cx.CustomerID, blob []byte) error) error
+	// NextCustomers calls found for up to n stored customers in order of id: those
+	// from one id to another, both included. blob is valid during the call only.
+	NextCustomers(ctx context.Context, from, to cx.CustomerID, n int, found func(id cx.CustomerID, blob []byte) error) error
 	// EachIdentity calls found for every stored identity, in any order.
 	EachIdentity(ctx context.Context, found func(IdentityRow) error) error
 	// EachMerged calls found for every customer that was merged into another.

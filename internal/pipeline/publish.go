@@ -107,13 +107,19 @@ func (s *Shard) publish(at cx.Position, payload []byte) {
 
 // enforce builds the set and makes it part of the state.
 func (s *Shard) enforce(p *Publication) error {
+	if s.opts.reduced.foreign(p.Workspace) {
+		return nil
+	}
 	p.Sequence = s.state.sequence + 1
-	w, err := buildWorkspace(s.intern(p.Workspace), p.Canonical, s.state.workspace(p.Workspace).registry.Clone(), p.Sequence)
+	old := s.state.workspace(p.Workspace)
+	w, err := buildWorkspace(s.intern(p.Workspace), p.Canonical, old.registry.Clone(), p.Sequence)
 	if err != nil {
 		return err
 	}
 	next := *s.state
 	next.sequence = p.Sequence
+	next.backfill = w.inherit(old, p.Position, next.active(w.name), next.backfill)
+	s.opts.reduced.confine(w)
 	next.workspaces = make(map[cx.Workspace]*workspace, len(s.state.workspaces)+1)
 	maps.Copy(next.workspaces, s.state.workspaces)
 	next.workspaces[w.name] = w
@@ -147,11 +153,7 @@ func newWorkspace(name cx.Workspace, set *definition.Set, canonical []byte, regi
 	for _, c := range set.Settings.Categories {
 		w.settings.Purposes[c.Name] = c.Purpose
 	}
-	specs := make([]profile.SlotSpec, len(set.Statistics))
-	for i, s := range set.Statistics {
-		specs[i] = profile.SlotSpec{Slot: s.Slot, Spec: s.Spec}
-	}
-	w.plan = profile.NewPlan(w.settings, specs)
+	w.prepare()
 	w.interest = interestOf(set.Offer)
 	return w
 }

@@ -71,6 +71,13 @@ type Options struct {
 	// Released is told after each checkpoint up to which position the journal is
 	// no longer needed by the machine.
 	Released func(cx.Position)
+
+	// History and Scratch are what back-fills need; without them statistics that
+	// were not kept from the beginning stay unknown.
+	History History
+	Scratch Scratch
+
+	reduced *reduced // nil but for fillers
 }
 
 func (o *Options) released(p cx.Position) {
@@ -99,7 +106,8 @@ type Shard struct {
 	outcomes   outcomes
 	imports    imports
 	watches    watches
-	batches    []*batch // one a worker, being filled
+	work       context.Context // of Run
+	batches    []*batch        // one a worker, being filled
 	barriers   chan *report
 	sinceTick  int
 	unfed      int  // events since rows were last handed to the warehouse …
@@ -125,7 +133,9 @@ type Shard struct {
 	committedAt  atomic.Int64  // its log time
 	committedCut atomic.Uint64
 	warehouse    *watermark
-	feeding      atomic.Int32 // batches that the warehouse has not stored yet
+	fillers      fillers
+	moved        chan struct{} // the shared state is another
+	feeding      atomic.Int32  // batches that the warehouse has not stored yet
 	flushes      chan chan<- struct{}
 	troubles     sync.Map // what is being retried -> error
 
@@ -163,7 +173,7 @@ func Open(ctx context.Context, opts Options) (*Shard, error) {
 		opts: opts, resolver: new(profile.Resolver),
 		barriers: make(chan *report, opts.Workers), flushes: make(chan chan<- struct{}, 8),
 		parts: make(chan *part, opts.Workers), cuts: make(chan *cutHead, 1), feeds: make(chan handedRows, 1), rows: make(pool, 2*opts.Workers),
-		warehouse: newWatermark(), failed: make(chan struct{}), stopping: make(chan struct{}),
+		warehouse: newWatermark(), moved: make(chan struct{}, 1), failed: make(chan struct{}), stopping: make(chan struct{}),
 	}
 	for i := range s.lanes {
 		s.lanes[i] = &lane{number: i, residents: map[cx.CustomerID]*resident{}}
@@ -216,16 +226,22 @@ func (s *Shard) recover(ctx context.Context) error {
 	if s.state, err = decodeShared(r.Shared); err != nil {
 		return err
 	}
+	s.confineState()
 	s.imports, s.watches = maps.Clone(s.state.imports), maps.Clone(s.state.watches)
 	for _, pair := range s.state.apart {
 		s.resolver.KeepApart(pair[0], pair[1])
 	}
-	s.published.Store(s.state)
+	s.setState(s.state)
 	for name, w := range s.state.workspaces {
 		s.resolver.Configure(name, w.settings)
 	}
+	var last cx.Workspace
 	if err := s.opts.Store.EachIdentity(ctx, func(row IdentityRow) error {
 		s.resolver.LoadIdentity(profile.IdentityRow(row))
+		if row.Workspace != last { // a checkpoint of an earlier version does not say who has a past
+			last = s.intern(row.Workspace)
+			s.activate(last)
+		}
 		return nil
 	}); err != nil {
 		return err
@@ -258,6 +274,7 @@ func (s *Shard) Run(ctx context.Context) error {
 	}
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
+	s.work = work
 	var workers, writers, clock sync.WaitGroup
 	for _, w := range s.workers {
 		w.publishDue()
@@ -269,11 +286,20 @@ func (s *Shard) Run(ctx context.Context) error {
 	follow, unfollow := context.WithCancel(work)
 	defer unfollow()
 	ended := make(chan error, 1)
-	go func() { ended <- s.opts.Journal.Follow(follow, s.position.Sequence(), s.record) }()
+	go func() {
+		if err := s.reopen(follow); err != nil {
+			ended <- err
+			return
+		}
+		ended <- s.opts.Journal.Follow(follow, s.position.Sequence(), s.record)
+	}()
 	ticking, untick := context.WithCancel(ctx)
 	defer untick()
 	if !s.opts.Passive {
 		clock.Go(func() { s.clock(ticking) })
+		if s.opts.History != nil && s.opts.Scratch != nil {
+			clock.Go(func() { s.fill(ticking) })
+		}
 	}
 
 	var err error
@@ -305,6 +331,9 @@ func (s *Shard) Run(ctx context.Context) error {
 	close(s.feeds)
 	stop()
 	writers.Wait()
+	if e := s.fillers.close(); e != nil {
+		s.opts.Log.Error("a back-fill's state could not be closed", slog.Any("error", e))
+	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil
 	}
@@ -381,6 +410,9 @@ func (s *Shard) record(r *journal.Record) error {
 // sequence finds out whose the event is and adds the orders that follow from it
 // to the lanes' batches.
 func (s *Shard) sequence(at cx.Position, ev *cx.Event, waiter *Waiter, index int) {
+	if s.opts.reduced.foreign(ev.Workspace) {
+		return
+	}
 	ev.Workspace = s.intern(ev.Workspace)
 	s.sinceTick++
 	if job, line, ok := ev.ImportLine(); ok && !s.takeLine(ev.Workspace, job, line, at) {
@@ -396,6 +428,9 @@ func (s *Shard) sequence(at cx.Position, ev *cx.Event, waiter *Waiter, index int
 			waiter.Answer(index, Answer{Position: at})
 		}
 		return
+	}
+	if found.New {
+		s.activate(ev.Workspace)
 	}
 	for i := range found.Merges {
 		m := &found.Merges[i]

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"encoding/binary"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -23,6 +24,10 @@ type shared struct {
 	imports    imports
 	apart      [][2]cx.CustomerID // who is kept apart, as the resolver has it
 	watches    watches
+	pasts      []cx.Workspace // that have had an event, sorted
+	backfill   uint64         // number of the last back-fill, over all workspaces
+
+	takingOver bool // some back-fill is open; follows from workspaces
 }
 
 // workspace is one workspace's published set, ready to be used.
@@ -34,6 +39,8 @@ type workspace struct {
 	settings  profile.Settings
 	plan      *profile.Plan
 	interest  interest
+	unsure    []uint64 // segments that cannot be known yet, as bits by slot
+	backfills
 }
 
 // unpublished stands for every workspace that has published nothing yet: events
@@ -65,18 +72,14 @@ func (w *workspace) segmentName(slot int) string {
 
 // sharedCodec is the first byte of the encoding. It changes with the format;
 // decodeShared keeps reading the earlier ones: 1 had no imports, 2 nobody who is
-// kept apart.
-const sharedCodec = 3
+// kept apart, 3 no back-fills.
+const sharedCodec = 4
 
 // encode writes the state for a checkpoint. Equal states have equal encodings.
 func (s *shared) encode() []byte {
 	b := binary.AppendUvarint([]byte{sharedCodec}, s.sequence)
 	b = appendBytes(b, learn.AppendTable(nil, s.rates))
-	names := make([]cx.Workspace, 0, len(s.workspaces))
-	for name := range s.workspaces {
-		names = append(names, name)
-	}
-	slices.Sort(names)
+	names := s.names()
 	b = binary.AppendUvarint(b, uint64(len(names)))
 	for _, name := range names {
 		w := s.workspaces[name]
@@ -85,8 +88,11 @@ func (s *shared) encode() []byte {
 		b = appendBytes(b, definition.AppendRegistry(nil, w.registry))
 		b = appendBytes(b, w.canonical)
 	}
-	return s.watches.appendTo(appendPairs(s.imports.appendTo(b), s.apart))
+	return s.appendBackfills(s.watches.appendTo(appendPairs(s.imports.appendTo(b), s.apart)))
 }
+
+// names returns the workspaces that have published, in order.
+func (s *shared) names() []cx.Workspace { return slices.Sorted(maps.Keys(s.workspaces)) }
 
 // decodeShared reads what encode wrote; nothing gives the state of the first
 // start.
@@ -110,6 +116,10 @@ func decodeShared(b []byte) (*shared, error) {
 		if err != nil {
 			return nil, err
 		}
+		if len(canonical) == 0 { // a filler's, before the first set
+			s.workspaces[name] = newWorkspace(name, unpublished.set, nil, known)
+			continue
+		}
 		w, err := buildWorkspace(name, canonical, known, sequence)
 		if err != nil {
 			return nil, fmt.Errorf("set %d of workspace %s: %w", sequence, name, err)
@@ -121,6 +131,9 @@ func decodeShared(b []byte) (*shared, error) {
 	}
 	if b[0] >= 3 {
 		s.apart, s.watches = readPairs(&r), readWatches(&r)
+	}
+	if b[0] >= 4 {
+		s.readBackfills(&r)
 	}
 	if err := r.end(); err != nil {
 		return nil, fmt.Errorf("shared state: %w", err)
@@ -142,6 +155,16 @@ type reader struct {
 
 func (r *reader) uvarint() uint64 {
 	v, n := binary.Uvarint(r.b)
+	if n <= 0 {
+		r.bad, r.b = true, nil
+		return 0
+	}
+	r.b = r.b[n:]
+	return v
+}
+
+func (r *reader) varint() int64 {
+	v, n := binary.Varint(r.b)
 	if n <= 0 {
 		r.bad, r.b = true, nil
 		return 0

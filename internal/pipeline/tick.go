@@ -87,12 +87,22 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	if quiet {
 		s.rows.shrink() // before the workers take from it
 	}
+	var sweeping *backfill
+	if s.state.takingOver {
+		if sweeping = s.state.sweeping(); sweeping != nil {
+			b.sweep, b.sweepMost = sweeping, sweepBusy
+			if quiet {
+				b.sweepMost = sweepQuiet
+			}
+		}
+	}
 	fault.Point("tick.before")
 	reports := s.barrier(b)
 	fault.Point("tick.inside")
 	s.learn()
 	s.freezeImports()
 	s.freezeApart()
+	s.swept(sweeping, reports)
 	if cut {
 		s.cut(b)
 	}
@@ -102,7 +112,7 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	s.unsaved = s.unsaved || !quiet && !cut
 	s.sinceTick = 0
 	s.lastTick.Store(int64(s.now))
-	s.restless.Store(s.unsaved || s.cutting.Load() || !quiet)
+	s.restless.Store(s.unsaved || s.cutting.Load() || !quiet || sweeping != nil)
 	if b.flush {
 		s.handOver(reports, at)
 	}
@@ -217,15 +227,23 @@ func (s *Shard) learn() {
 
 // setState makes state the one that lanes see from the next batch on.
 func (s *Shard) setState(state *shared) {
+	state.takingOver = false
+	for _, w := range state.workspaces {
+		state.takingOver = state.takingOver || len(w.open) > 0
+	}
 	s.state = state
 	s.published.Store(state)
+	select {
+	case s.moved <- struct{}{}:
+	default:
+	}
 }
 
 // cut collects what the sequencer itself owns and lets the writer wait for the
 // workers' parts.
 func (s *Shard) cut(b batch) {
 	identities, merged := s.resolver.Changes()
-	head := &cutHead{number: b.cut, position: b.tick, time: b.now, shared: s.state.encode(), identities: rowsOf(identities), merged: merged}
+	head := &cutHead{number: b.cut, position: b.tick, time: b.now, shared: s.state.encode(), state: s.state, identities: rowsOf(identities), merged: merged}
 	for len(s.flushes) > 0 {
 		head.done = append(head.done, <-s.flushes)
 	}

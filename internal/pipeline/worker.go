@@ -69,10 +69,12 @@ type worker struct {
 	memory atomic.Int64 // bytes, for readers outside
 
 	missing []cx.CustomerID
-	warmed  uint8 // keeps warm's reads from being left out
-	sample  sampler
-	counted cx.Workspace // whose counts these are
-	counts  *Counts
+
+	histories map[historyKey][]byte // what customers are about to take over
+	warmed    uint8                 // keeps warm's reads from being left out
+	sample    sampler
+	counted   cx.Workspace // whose counts these are
+	counts    *Counts
 }
 
 // batch is what one journal record, or one tick, asks of one worker.
@@ -84,7 +86,10 @@ type batch struct {
 	tick  cx.Position // not 0: a barrier; fire what is due by now and report
 	flush bool        // barrier: hand over the rows
 	cut   uint64      // barrier: not 0: begin this cut
-	done  chan<- *report
+
+	sweep     *backfill // barrier: not nil: let customers take over what it folded …
+	sweepMost int       // … so many of each lane at most
+	done      chan<- *report
 }
 
 // report is a worker's answer to a barrier.
@@ -92,6 +97,7 @@ type report struct {
 	worker  *worker
 	rows    *Batch
 	unsaved bool
+	swept   []sweptLane
 }
 
 // orderKind says what an order asks for.
@@ -185,6 +191,7 @@ func (w *worker) take(b *batch) {
 		return
 	}
 	w.prefetch(b.orders)
+	w.prefetchHistories(b.orders)
 	w.warm(b.orders)
 	for i := range b.orders {
 		o := &b.orders[i]
@@ -325,7 +332,7 @@ func (w *worker) customer(l *lane, o *order, ws cx.Workspace) *resident {
 		r.used = true
 		return r
 	}
-	return w.admit(l, &cx.Customer{ID: o.customer, Workspace: w.shard.intern(ws), CreatedAt: w.scope.Now})
+	return w.admit(l, &cx.Customer{ID: o.customer, Workspace: w.shard.intern(ws), CreatedAt: w.scope.Now, Filled: w.ws.filled})
 }
 
 // touch must be called before a resident changes: if the running cut still
@@ -367,7 +374,11 @@ func (w *worker) barrier(b *batch) {
 	for _, l := range w.lanes {
 		w.fireDue(l, b)
 	}
-	r := &report{worker: w, unsaved: len(w.dirty) > 0}
+	r := &report{worker: w}
+	if b.sweep != nil {
+		r.swept = w.sweep(b.sweep, b.sweepMost, b.tick)
+	}
+	r.unsaved = len(w.dirty) > 0
 	if b.flush {
 		r.rows, w.feed = w.feed, w.shard.rows.take()
 	}
@@ -392,6 +403,9 @@ func (w *worker) fireDue(l *lane, b *batch) {
 			if r = l.residents[id]; r == nil {
 				continue // merged away meanwhile
 			}
+		}
+		if w.state.takingOver {
+			w.catchUp(l, r, b.tick)
 		}
 		r.alarm = 0
 		w.fire(r, b.tick, b.now)

@@ -7,8 +7,8 @@ import (
 )
 
 // customerCodec is the first byte of an encoded customer. It changes with the
-// format; DecodeCustomer keeps reading the earlier ones.
-const customerCodec = 1
+// format; DecodeCustomer keeps reading the earlier ones: 1 had no back-fills.
+const customerCodec = 2
 
 // AppendCustomer encodes c and returns the extended dst. Equal customers have
 // equal encodings. Times that tend to lie close together are written as the
@@ -42,7 +42,7 @@ func AppendCustomer(dst []byte, c *cx.Customer) []byte {
 	for _, w := range c.Segments {
 		dst = binary.LittleEndian.AppendUint64(dst, w)
 	}
-	dst = appendUvarint(dst, c.Judged)
+	dst = appendUvarint(appendUvarint(dst, c.Judged), c.Filled)
 	dst = appendUvarint(dst, uint64(len(c.Timers)))
 	for _, t := range c.Timers {
 		dst = append(appendTime(dst, t.Due-c.LastSeen), byte(t.Kind))

@@ -35,7 +35,7 @@ func fullCustomer() *cx.Customer {
 		Previous: cx.Visit{Start: at - cx.Day, End: at - cx.Day + cx.Hour, Number: 1, Events: 30},
 		Stats:    []byte{0, 1, 3, 7, 2, 1, 2},
 		Seen:     []cx.Seen{cx.NewSeen(1, seconds(at)), cx.NewSeen(1<<63+5, seconds(at)+5)},
-		Segments: []uint64{5, 1 << 63}, Judged: 3,
+		Segments: []uint64{5, 1 << 63}, Judged: 3, Filled: 3,
 		Ledger: []cx.Attention{
 			{Decision: cx.NewDecisionID(cx.At(7, 1)), Notice: cx.NewNotice("bar", "top", cx.Web), State: cx.Shown, At: at, ShownAt: at + cx.Second, Session: 2, Said: &cx.Said{Message: 1, Content: []byte(`{}`)}},
 			{Decision: cx.NewDecisionID(cx.At(8, 0)), Notice: cx.NewNotice("card", "modal", cx.Web), State: cx.Dismissed, At: at, End: at + 2},
@@ -149,4 +149,25 @@ func FuzzDecodeCustomer(f *testing.F) {
 			t.Errorf("accepted\n%x, which encodes as\n%x", b, again)
 		}
 	})
+}
+
+// TestCustomerOfEarlierVersions: what earlier versions stored is still read.
+func TestCustomerOfEarlierVersions(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("testdata", "customer-1.hex"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := hex.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := fullCustomer()
+	want.Filled = 0
+	got, err := DecodeCustomer(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error("decoded (-want +got):", diff)
+	}
 }

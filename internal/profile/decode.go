@@ -12,7 +12,7 @@ import (
 // of b. The error wraps cx.ErrCodec when b is not an encoding that this version
 // reads.
 func DecodeCustomer(b []byte) (*cx.Customer, error) {
-	if len(b) == 0 || b[0] != customerCodec {
+	if len(b) == 0 || b[0] == 0 || b[0] > customerCodec {
 		return nil, fmt.Errorf("decode customer: %w", cx.ErrCodec)
 	}
 	d := decoder{b: b[1:]}
@@ -20,6 +20,9 @@ func DecodeCustomer(b []byte) (*cx.Customer, error) {
 	c.LastSeen, c.Flags, c.SpilledAt = c.CreatedAt+d.time(), cx.CustomerFlags(d.byte()), d.uint32()
 	c.Session, c.Previous, c.Rate, c.Stats = d.visit(c.LastSeen), d.visit(0), d.rate(), d.stats()
 	c.Identities, c.Seen, c.Segments, c.Judged = d.identities(c.CreatedAt), d.seen(), d.segments(), d.uint()
+	if b[0] >= 2 {
+		c.Filled = d.uint()
+	}
 	c.Timers, c.Traits, c.Consent = d.timers(c.LastSeen), d.traits(), d.consent()
 	c.Ledger, c.Tallies = d.ledger(), d.tallies()
 	if d.bad || len(d.b) != 0 {

@@ -381,7 +381,8 @@ func TestChange(t *testing.T) {
 	}
 }
 
-// TestUnknown: a statistic that is being back-filled reads as unknown.
+// TestUnknown: a statistic that is being back-filled is not folded here and reads
+// as unknown.
 func TestUnknown(t *testing.T) {
 	spec := parseSpec(t, `count("*", "all")`)
 	l := newLane(Settings{}, SlotSpec{Slot: 0, Spec: spec, Unknown: true}, SlotSpec{Slot: 1, Spec: spec})
@@ -389,5 +390,36 @@ func TestUnknown(t *testing.T) {
 	v := l.f.View(l.p, l.c, morning)
 	if v.Value(0).Kind != cx.Unknown || v.Value(1).Float() != 1 || v.Value(2).Kind != cx.Missing {
 		t.Errorf("values are %v %v %v", v.Value(0), v.Value(1), v.Value(2))
+	}
+	kept := NewPlan(Settings{}, []SlotSpec{{Slot: 0, Spec: spec}, {Slot: 1, Spec: spec}})
+	if v := l.f.View(kept, l.c, morning); v.Value(0).Float() != 0 || v.Value(1).Float() != 1 {
+		t.Errorf("folded were %v and %v, want 0 and 1", v.Value(0), v.Value(1))
+	}
+}
+
+// TestAdopt: what was folded elsewhere stands in place of what was here, slot by
+// slot, and nothing else moves.
+func TestAdopt(t *testing.T) {
+	spec := parseSpec(t, `count("*", "all")`)
+	slots := func(n ...int) (specs []SlotSpec) {
+		for _, slot := range n {
+			specs = append(specs, SlotSpec{Slot: slot, Spec: spec})
+		}
+		return specs
+	}
+	here, there := newLane(Settings{}, slots(1, 2, 300)...), newLane(Settings{}, slots(0, 2, 9)...)
+	here.apply(cx.Event{Time: morning, MessageID: "a"}, morning)
+	for _, id := range []string{"b", "c"} {
+		there.apply(cx.Event{Time: morning, MessageID: id}, morning)
+	}
+	Adopt(here.c, there.c.Stats, []int{0, 2, 300})
+	v := here.f.View(NewPlan(Settings{}, slots(0, 1, 2, 9, 300)), here.c, morning)
+	for slot, n := range map[int]float64{0: 2, 1: 1, 2: 2, 9: 0, 300: 0} {
+		if got := v.Value(slot).Float(); got != n {
+			t.Errorf("slot %d reads %v, want %v", slot, got, n)
+		}
+	}
+	if Adopt(here.c, nil, []int{0, 1, 2}); len(here.c.Stats) != 0 {
+		t.Errorf("with nothing to adopt, %x is left", here.c.Stats)
 	}
 }

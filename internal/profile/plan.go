@@ -21,7 +21,7 @@ type Settings struct {
 type SlotSpec struct {
 	Slot    int
 	Spec    cx.StatisticSpec
-	Unknown bool // still being back-filled: folded, but read as cx.Unknown
+	Unknown bool // being back-filled elsewhere: not folded, and read as cx.Unknown
 }
 
 // Plan is what one workspace's published set asks of the fold, prepared. It is
@@ -163,7 +163,7 @@ func (p *Plan) indexEvents(specs []SlotSpec) {
 		event[p.bySlot[s.Slot]] = s.Spec.Event
 	}
 	for k, name := range event {
-		if name == "" {
+		if name == "" && !p.stats[k].unknown {
 			p.anyEvent = append(p.anyEvent, int32(k))
 		}
 	}
@@ -173,7 +173,7 @@ func (p *Plan) indexEvents(specs []SlotSpec) {
 		}
 		list := slices.Clone(p.anyEvent)
 		for j := k; j < len(event); j++ {
-			if event[j] == name {
+			if event[j] == name && !p.stats[j].unknown {
 				list = append(list, int32(j))
 			}
 		}

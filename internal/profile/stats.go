@@ -182,6 +182,9 @@ func (f *Folder) mergeStatistics(p *Plan, c *cx.Customer, other []byte, now cx.I
 	i, j := 0, 0
 	for k := range p.stats {
 		s := &p.stats[k]
+		if s.unknown {
+			continue // what is left of an earlier time does not count
+		}
 		var a, b []byte
 		a, i = seek(c.Stats, i, s.slot)
 		b, j = seek(other, j, s.slot)

@@ -237,7 +237,7 @@ func (f *Folder) Top(p *Plan, c *cx.Customer, slot int, now cx.Instant) (values 
 // a View itself.
 func (f *Folder) NextChange(p *Plan, c *cx.Customer, slot int, now cx.Instant) (at cx.Instant, ok bool) {
 	k := p.find(slot)
-	if k < 0 || p.stats[k].window == cx.AllTime {
+	if k < 0 || p.stats[k].window == cx.AllTime || p.stats[k].unknown {
 		return 0, false
 	}
 	v := &f.view

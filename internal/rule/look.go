@@ -12,6 +12,9 @@ func (n *node) customerCond() condFunc {
 			if s.Customer == nil {
 				return failed
 			}
+			if s.unsure(slot) {
+				return unknown
+			}
 			return truth(s.Customer.InSegment(slot))
 		}
 	case opRunning:

@@ -15,8 +15,15 @@ type Scope struct {
 	Statistics cx.Statistics  // nil: every statistic is missing
 	Now        cx.Instant     // log time
 	Zone       *time.Location // the workspace's, for time.*; nil is UTC
+	Unsure     []uint64       // bit i: who is in the segment with slot i cannot be known yet
 
 	turns map[*node]turning // what Wake knows of conditions on the clock
+}
+
+// unsure reports whether the memberships of the segment in slot cannot be known
+// yet.
+func (s *Scope) unsure(slot int) bool {
+	return slot>>6 < len(s.Unsure) && s.Unsure[slot>>6]&(1<<(slot&63)) != 0
 }
 
 // Truth is what a condition came to. The zero Truth is False.

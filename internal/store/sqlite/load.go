@@ -18,6 +18,7 @@ type reader struct {
 	*conn
 	customer, customers              *stmt
 	everyCustomer, everyDue          *stmt
+	nextCustomers                    *stmt
 	everyIdentity, everyMerged, seen *stmt
 	family, merges                   *stmt
 	outbox                           *stmt
@@ -48,6 +49,7 @@ func openReader(path string) (_ *reader, err error) {
 		{&r.customer, "SELECT id, blob FROM customers WHERE id = ?"},
 		{&r.customers, "SELECT id, blob FROM customers WHERE id IN (?" + strings.Repeat(", ?", loadAtOnce-1) + ")"},
 		{&r.everyCustomer, "SELECT id, blob FROM customers ORDER BY id"},
+		{&r.nextCustomers, "SELECT id, blob FROM customers WHERE id BETWEEN ? AND ? ORDER BY id LIMIT ?"},
 		{&r.everyDue, "SELECT id, due FROM customers WHERE due <> 0"},
 		{&r.everyIdentity, "SELECT workspace, namespace, value, customer, since FROM identities"},
 		{&r.everyMerged, "SELECT loser, winner FROM merged"},
@@ -91,6 +93,15 @@ func (s *State) Customers(ctx context.Context, ids []cx.CustomerID, found func(i
 func (s *State) EachCustomer(ctx context.Context, found func(id cx.CustomerID, blob []byte) error) error {
 	return s.every(ctx, "read customers", func(r *reader) *stmt { return r.everyCustomer }, func(v []driver.Value) error {
 		return found(cx.CustomerID(unsigned(v[0])), bytesOf(v[1]))
+	})
+}
+
+// NextCustomers calls found for up to n stored customers from one id to another,
+// in order of id.
+func (s *State) NextCustomers(ctx context.Context, from, to cx.CustomerID, n int, found func(id cx.CustomerID, blob []byte) error) error {
+	return s.reading(ctx, "load customers", func(r *reader) error {
+		return r.nextCustomers.each(func(v []driver.Value) error { return found(cx.CustomerID(unsigned(v[0])), bytesOf(v[1])) },
+			signed(uint64(from)), signed(uint64(to)), int64(n))
 	})
 }
 

@@ -84,6 +84,22 @@ func order(t *testing.T, open func() pipeline.Store) {
 	m.commit(pipeline.Checkpoint{Customers: rows})
 	equal(t, "in order", all(t, m), want) // all checks the order
 	equal(t, "by id", load(t, m, ids...), want)
+	next := func(from, to cx.CustomerID, n int) (found []cx.CustomerID) {
+		err := m.NextCustomers(ctx, from, to, n, func(id cx.CustomerID, blob []byte) error {
+			if string(blob) != id.String() {
+				t.Errorf("customer %s comes with %q", id, blob)
+			}
+			found = append(found, id)
+			return nil
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return found
+	}
+	equal(t, "the next two", next(1, math.MaxUint64, 2), ids[1:3])
+	equal(t, "up to one", next(math.MaxInt64, math.MaxUint64-1, 9), ids[2:5])
+	equal(t, "between", len(next(2, 3, 9)), 0)
 }
 
 func identities(t *testing.T, open func() pipeline.Store) {
@@ -190,11 +206,12 @@ func callerError(t *testing.T, open func() pipeline.Store) {
 	})
 	stop := func(cx.CustomerID, []byte) error { return errCaller }
 	for name, err := range map[string]error{
-		"Customers":    m.Customers(ctx, []cx.CustomerID{1}, stop),
-		"EachCustomer": m.EachCustomer(ctx, stop),
-		"EachDue":      m.EachDue(ctx, func(cx.CustomerID, cx.Instant) error { return errCaller }),
-		"EachIdentity": m.EachIdentity(ctx, func(pipeline.IdentityRow) error { return errCaller }),
-		"EachMerged":   m.EachMerged(ctx, func(cx.CustomerID, cx.CustomerID) error { return errCaller }),
+		"Customers":     m.Customers(ctx, []cx.CustomerID{1}, stop),
+		"EachCustomer":  m.EachCustomer(ctx, stop),
+		"NextCustomers": m.NextCustomers(ctx, 0, math.MaxUint64, 1, func(cx.CustomerID, []byte) error { return errCaller }),
+		"EachDue":       m.EachDue(ctx, func(cx.CustomerID, cx.Instant) error { return errCaller }),
+		"EachIdentity":  m.EachIdentity(ctx, func(pipeline.IdentityRow) error { return errCaller }),
+		"EachMerged":    m.EachMerged(ctx, func(cx.CustomerID, cx.CustomerID) error { return errCaller }),
 	} {
 		isCallerError(t, name, err)
 	}

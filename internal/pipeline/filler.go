@@ -1,0 +1,221 @@
+package pipeline
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/decide"
+	"github.com/kikubari/kikubari/internal/definition"
+	"github.com/kikubari/kikubari/internal/journal"
+	"github.com/kikubari/kikubari/internal/profile"
+)
+
+// History is the log from its beginning, as far as that is kept. Any number of
+// readers may follow it.
+type History interface {
+	// First returns the sequence and the log time of the oldest record that is
+	// kept; 1 is the first there ever was, and 0 says that there is none.
+	First(ctx context.Context) (sequence uint64, at cx.Instant, err error)
+	// Last returns those of the newest one.
+	Last() (sequence uint64, at cx.Instant)
+	// Follow calls fn for every record from a sequence on, in order, and goes on
+	// with new ones until ctx ends or fn fails.
+	Follow(ctx context.Context, from uint64, fn func(*journal.Record) error) error
+}
+
+// Scratch keeps the states of fillers, by the numbers of their back-fills. What
+// it loses is folded again.
+type Scratch interface {
+	// Open opens a filler's store, empty when it is new. The caller closes it.
+	Open(ctx context.Context, number uint64) (ScratchStore, error)
+	// Remove removes a store that nobody has open.
+	Remove(number uint64) error
+	// Numbers lists the stores there are.
+	Numbers() ([]uint64, error)
+}
+
+// ScratchStore is the store of one filler.
+type ScratchStore interface {
+	Store
+	io.Closer
+}
+
+// reduced makes a machine a filler: it looks at one workspace only, folds nothing
+// but what one back-fill is about, and ends at the command of that back-fill.
+type reduced struct {
+	workspace cx.Workspace
+	number    uint64
+	plan      *profile.Plan
+}
+
+// reduce returns what the filler of f works with: how values are read is what the
+// set says that asked for them, from the beginning.
+func (w *workspace) reduce(f *backfill) *reduced {
+	var specs []profile.SlotSpec
+	filling := map[int]bool{}
+	for _, slot := range f.slots {
+		filling[slot] = true
+	}
+	for _, s := range w.set.Statistics {
+		if filling[s.Slot] {
+			specs = append(specs, profile.SlotSpec{Slot: s.Slot, Spec: s.Spec})
+		}
+	}
+	return &reduced{workspace: w.name, number: f.number, plan: profile.NewPlan(w.settings, specs)}
+}
+
+// foreign reports whether the machine is a filler that has nothing to do with the
+// workspace.
+func (r *reduced) foreign(w cx.Workspace) bool { return r != nil && r.workspace != w }
+
+// confine leaves of a workspace's set what says who is who, and gives it the
+// filler's plan.
+func (r *reduced) confine(w *workspace) {
+	if r == nil {
+		return
+	}
+	w.set = &definition.Set{
+		Sequence: w.set.Sequence, Workspace: w.name, Settings: w.set.Settings,
+		Segments: unpublished.set.Segments, Offer: unpublished.set.Offer, Policy: new(decide.Policy),
+	}
+	w.plan, w.interest, w.unsure = r.plan, interest{}, nil
+	w.filling, w.open = nil, nil
+}
+
+// confineState prepares the state that a filler begins or goes on with.
+func (s *Shard) confineState() {
+	r := s.opts.reduced
+	if r == nil {
+		return
+	}
+	if s.state.workspaces[r.workspace] == nil { // before its first set
+		w := *unpublished
+		w.name = s.intern(r.workspace)
+		s.state.workspaces[w.name] = &w
+	}
+	s.state = s.state.with(r.workspace, r.confine)
+}
+
+// complete reports whether the filler has come to its end: its state is that at
+// the command of its back-fill.
+func (s *Shard) complete() bool {
+	r := s.opts.reduced
+	return s.state.workspace(r.workspace).filled == r.number
+}
+
+// errComplete ends a filler.
+var errComplete = errors.New("the back-fill is complete")
+
+// finish ends the filler at the command of its back-fill, when all is saved.
+func (s *Shard) finish(at cx.Position) error {
+	s.send()
+	s.setState(s.state.with(s.opts.reduced.workspace, func(w *workspace) { w.filled = s.opts.reduced.number }))
+	for s.cutting.Load() {
+		select {
+		case <-time.After(time.Millisecond):
+		case <-s.failed:
+			return s.failure
+		case <-s.stopping:
+			return context.Canceled
+		}
+	}
+	saved := make(chan struct{})
+	select {
+	case s.flushes <- saved:
+	case <-s.stopping:
+		return context.Canceled
+	}
+	s.tick(at, true)
+	select {
+	case <-saved:
+		return errComplete
+	case <-s.failed:
+		return s.failure
+	case <-s.stopping:
+		return context.Canceled
+	}
+}
+
+// reading lets a filler follow the history. Its ticks go into the journal of the
+// machine it works for.
+type reading struct {
+	History
+	journal Journal
+}
+
+// Append makes reading a Journal.
+func (r reading) Append(ctx context.Context, entries []cx.Entry, tag any) (cx.Position, error) {
+	return r.journal.Append(ctx, entries, tag)
+}
+
+// noRows is a warehouse that wants none.
+type noRows struct{}
+
+// Position makes noRows a Warehouse.
+func (noRows) Position(context.Context) (cx.Position, error) { return math.MaxUint64, nil }
+
+// Append makes noRows a Warehouse.
+func (noRows) Append(context.Context, *Batch) error { return nil }
+
+// filler is the machine that fills one back-fill.
+type filler struct {
+	number uint64
+	about  cx.Workspace
+	store  ScratchStore
+	shard  *Shard
+	stop   context.CancelFunc
+	ended  chan struct{}
+	err    error // why it ended before the command; valid once ended is closed
+}
+
+// openFiller starts a filler; it goes on from where it was when it ran before.
+func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill) (_ *filler, err error) {
+	if s.opts.History == nil || s.opts.Scratch == nil {
+		return nil, cx.E(cx.Invalid, "back-fill", "this machine was given no history to fold")
+	}
+	store, err := s.opts.Scratch.Open(ctx, f.number)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, store.Close())
+		}
+	}()
+	shard, err := Open(ctx, Options{
+		Journal: reading{s.opts.History, s.opts.Journal}, Store: store, Warehouse: noRows{}, Log: s.opts.Log, Passive: true,
+		Workers: max(1, s.opts.Workers/2), CheckpointEvery: fillerCut, CacheBytes: max(32<<20, s.opts.CacheBytes/4), RestAfter: s.opts.RestAfter,
+		reduced: w.reduce(f),
+	})
+	if err != nil {
+		return nil, err
+	}
+	running, stop := context.WithCancel(ctx)
+	fl := &filler{number: f.number, about: w.name, store: store, shard: shard, stop: stop, ended: make(chan struct{})}
+	go func() {
+		defer close(fl.ended)
+		if shard.complete() {
+			return
+		}
+		if fl.err = shard.Run(running); errors.Is(fl.err, errComplete) {
+			fl.err = nil
+		} else if fl.err == nil {
+			fl.err = context.Canceled
+		}
+	}()
+	return fl, nil
+}
+
+// fillerCut is the shortest time between two checkpoints of a filler.
+const fillerCut = 15 * time.Second
+
+// close stops the filler and closes its store.
+func (fl *filler) close() error {
+	fl.stop()
+	<-fl.ended
+	return fl.store.Close()
+}
