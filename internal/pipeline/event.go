@@ -26,7 +26,7 @@ func (w *worker) event(l *lane, o *order) {
 	w.fireOwn(r, o.at, now)
 
 	if c.Judged != w.ws.set.Sequence {
-		w.folder.Trim(w.ws.plan, c, now) // what an earlier set asked for and this one does not
+		w.folder.Drop(w.ws.plan, c) // what an earlier set asked for and this one does not
 	}
 
 	// Who is it, and have we heard this before?

@@ -172,7 +172,7 @@ copy:
     text: Your cart is waiting
 `
 
-func demoDocuments(t *testing.T) []byte {
+func demoDocuments(t *testing.T, more ...definition.File) []byte {
 	t.Helper()
 	var files []definition.File
 	err := fs.WalkDir(demo.Definitions(), ".", func(name string, d fs.DirEntry, err error) error {
@@ -188,6 +188,7 @@ func demoDocuments(t *testing.T) []byte {
 		t.Fatal(err)
 	}
 	files = append(files, definition.File{Name: "reminder.yaml", Text: []byte(reminder)}, definition.File{Name: "hooks.yaml", Text: []byte(hooks)})
+	files = append(files, more...)
 	docs, problems := definition.Parse(files)
 	if len(problems) > 0 {
 		t.Fatal(definition.AsError(problems))
@@ -204,9 +205,15 @@ func demoDocuments(t *testing.T) []byte {
 // Time jumps, messages repeat, ticks pass.
 func visits(t *testing.T, j *journal.Journal, clock *wall, seed uint64, n int) {
 	t.Helper()
+	visitsUnder(t, j, clock, seed, n, demoDocuments(t))
+}
+
+// visitsUnder is visits with another set than the demo's.
+func visitsUnder(t *testing.T, j *journal.Journal, clock *wall, seed uint64, n int, set []byte) {
+	t.Helper()
 	r := rand.New(rand.NewPCG(seed, 1))
 	first := int(seed) * 1_000_000
-	publish := pipeline.EncodePublication(&pipeline.Publication{Workspace: "demo", Who: "k_test", Why: "test", Canonical: demoDocuments(t)})
+	publish := pipeline.EncodePublication(&pipeline.Publication{Workspace: "demo", Who: "k_test", Why: "test", Canonical: set})
 	entries := []cx.Entry{{Kind: cx.EntryDefinitions, Payload: publish}}
 	flush := func() {
 		if len(entries) == 0 {

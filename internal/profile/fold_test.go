@@ -1,6 +1,7 @@
 package profile
 
 import (
+	"bytes"
 	"fmt"
 	"slices"
 	"strings"
@@ -421,5 +422,18 @@ func TestAdopt(t *testing.T) {
 	}
 	if Adopt(here.c, nil, []int{0, 1, 2}); len(here.c.Stats) != 0 {
 		t.Errorf("with nothing to adopt, %x is left", here.c.Stats)
+	}
+}
+
+// TestDrop: what a plan does not keep goes, and what it keeps does not change.
+func TestDrop(t *testing.T) {
+	spec, day := parseSpec(t, `count("*", "all")`), parseSpec(t, `count("*", "day")`)
+	l := newLane(Settings{}, SlotSpec{Slot: 0, Spec: spec}, SlotSpec{Slot: 1, Spec: day}, SlotSpec{Slot: 2, Spec: spec}, SlotSpec{Slot: 3, Spec: spec})
+	l.apply(cx.Event{Time: morning, MessageID: "a"}, morning)
+	want := newLane(Settings{}, SlotSpec{Slot: 1, Spec: day}, SlotSpec{Slot: 3, Spec: spec})
+	want.apply(cx.Event{Time: morning, MessageID: "a"}, morning)
+	l.f.Drop(NewPlan(Settings{}, []SlotSpec{{Slot: 1, Spec: day}, {Slot: 2, Spec: spec, Unknown: true}, {Slot: 3, Spec: spec}}), l.c)
+	if !bytes.Equal(l.c.Stats, want.c.Stats) {
+		t.Errorf("left is %x, want %x", l.c.Stats, want.c.Stats)
 	}
 }

@@ -166,6 +166,24 @@ func (f *Folder) inCurrency(s *statistic, p *Plan) bool {
 	return f.currency == s.code || f.currency == "" && s.own
 }
 
+// Drop drops from c the statistics that the plan does not keep. Those it keeps
+// stay as they are, byte for byte: that is a matter of events and merges alone.
+func (f *Folder) Drop(p *Plan, c *cx.Customer) {
+	f.turn++
+	w := statsWriter{dst: f.stats[:0]}
+	for i := 0; i < len(c.Stats); {
+		x := entryAt(c.Stats, i)
+		if k := p.find(x.slot); k >= 0 && !p.stats[k].unknown {
+			w.dst = append(w.dst, c.Stats[i:x.end]...)
+		}
+		i = x.end
+	}
+	f.stats = w.dst
+	if len(w.dst) < len(c.Stats) {
+		c.Stats = replace(c.Stats, w.dst)
+	}
+}
+
 // Trim drops from c what no longer counts at log time now: statistics that the
 // plan does not ask for any more and windows that have passed. It changes no
 // value that can be read.
