@@ -94,6 +94,7 @@ func machine(ctx context.Context, c Config, l *archive.Log, path string, house p
 	s, err := pipeline.Open(ctx, pipeline.Options{
 		Journal: l, Store: state, Warehouse: house, Passive: true, CutAt: saveAt, Log: nil,
 		Workers: c.Workers, CacheBytes: int64(c.CustomersCacheMB) << 20,
+		History: l, Scratch: sqlite.Scratch{Dir: path + ".backfill"},
 	})
 	if err != nil {
 		return f, 0, err

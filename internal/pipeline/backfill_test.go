@@ -31,33 +31,33 @@ func (j fromBeginning) Follow(ctx context.Context, from uint64, fn func(*journal
 
 // curious is the demo's set with segments that look at every aggregate over every
 // kind of window, and one that looks at two of those.
-func curious(t *testing.T) []byte {
+func curious(t *testing.T, more ...definition.File) []byte {
 	t.Helper()
 	var b strings.Builder
 	segment := func(name, when string) {
 		fmt.Fprintf(&b, "---\nkind: segment\nname: %s\nwhen: %s\n", name, when)
 	}
 	for i, window := range []string{"all", "session", "previous_session", "day", "week", "month", "45m", "2h", "3d"} {
-		for aggregate, when := range map[string]string{
-			"count":    `count("*", "%s") > 7`,
-			"added":    `count("Product Added", "%s") > 2`,
-			"sum":      `sum("Order Completed", "total", "%s") >= 4000`,
-			"products": `sum("Product Added", "price * quantity", "%s") >= 6000`,
-			"min":      `min("Product Added", "price", "%s") <= 1000`,
-			"max":      `max("Product Added", "price", "%s") >= 3500`,
-			"avg":      `avg("Product Added", "price", "%s") >= 2000`,
-			"first":    `first("Product Added", "product_id", "%s") == "p1"`,
-			"last":     `last("Product Added", "product_id", "%s") == "p2"`,
-			"distinct": `distinct("Product Added", "product_id", "%s") > 2`,
-			"top":      `"p3" in top("Product Added", "product_id", 2, "%s")`,
-			"recent":   `"p4" in recent("Product Added", "product_id", 3, "%s")`,
+		for _, c := range [][2]string{
+			{"count", `count("*", "%s") > 7`},
+			{"added", `count("Product Added", "%s") > 2`},
+			{"sum", `sum("Order Completed", "total", "%s") >= 4000`},
+			{"products", `sum("Product Added", "price * quantity", "%s") >= 6000`},
+			{"min", `min("Product Added", "price", "%s") <= 1000`},
+			{"max", `max("Product Added", "price", "%s") >= 3500`},
+			{"avg", `avg("Product Added", "price", "%s") >= 2000`},
+			{"first", `first("Product Added", "product_id", "%s") == "p1"`},
+			{"last", `last("Product Added", "product_id", "%s") == "p2"`},
+			{"distinct", `distinct("Product Added", "product_id", "%s") > 2`},
+			{"top", `"p3" in top("Product Added", "product_id", 2, "%s")`},
+			{"recent", `"p4" in recent("Product Added", "product_id", 3, "%s")`},
 		} {
-			segment(fmt.Sprintf("%s-%d", aggregate, i), "'"+fmt.Sprintf(when, window)+"'")
+			segment(fmt.Sprintf("%s-%d", c[0], i), "'"+fmt.Sprintf(c[1], window)+"'")
 		}
 	}
 	segment("lately", `'since("Product Viewed") < hours(3)'`)
 	segment("both", `'segment("sum-0") && !segment("min-7")'`)
-	return demoDocuments(t, definition.File{Name: "curious.yaml", Text: []byte(b.String())})
+	return demoDocuments(t, append(more, definition.File{Name: "curious.yaml", Text: []byte(b.String())})...)
 }
 
 // backfilled is the journal entry that ends the first back-fill.
@@ -170,6 +170,75 @@ func TestBackfillEqualsHavingKeptIt(t *testing.T) {
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("customers (-kept from the beginning +back-filled):\n%s", diff)
+			}
+		})
+	}
+}
+
+// Whatever the number of workers, wherever customers are, and whenever the
+// machine is stopped and starts anew, with or without what the filler had, a
+// back-fill leads to one state, to the same decisions and to the same
+// memberships, and the warehouse gets every row once.
+func TestBackfillFollowsFromTheJournalAlone(t *testing.T) {
+	const seed = 9
+	clock := &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
+	j := openJournal(t, t.TempDir(), clock)
+	tale(t, j, clock, seed, demoDocuments(t), curious(t))
+	last, _ := j.Last()
+	var asked, valid cx.Position // of the set, and of the command
+	sets := 0
+	err := j.Read(t.Context(), 0, last, func(r *journal.Record) error {
+		for i, e := range r.Entries {
+			switch at := cx.At(r.Sequence, i); {
+			case e.Kind == cx.EntryDefinitions:
+				if sets++; sets == 4 {
+					asked = at
+				}
+			case e.Kind == cx.EntryCommand && valid == 0:
+				valid = at
+			}
+		}
+		return nil
+	})
+	if err != nil || asked == 0 || valid == 0 {
+		t.Fatal(asked, valid, err)
+	}
+	plain := new(shelf)
+	_, want := people(t, j, t.TempDir(), plain, pipeline.Options{Workers: 1, CheckpointEvery: time.Hour}, nil)
+	r := rand.New(rand.NewPCG(seed, 3))
+	stops := func(from, to uint64, n int) (at []cx.Position) {
+		for range n {
+			at = append(at, cx.At(from+r.Uint64N(to-from+1), 0))
+		}
+		slices.Sort(at)
+		return at
+	}
+	for _, v := range []struct {
+		name  string
+		o     pipeline.Options
+		stops []cx.Position
+	}{
+		{"two workers", pipeline.Options{Workers: 2, CheckpointEvery: time.Hour}, nil},
+		{"seven workers, many cuts", pipeline.Options{Workers: 7, CheckpointEvery: 1}, nil},
+		{"hardly any memory", pipeline.Options{Workers: 2, CheckpointEvery: 1, CacheBytes: 1, RestAfter: time.Microsecond}, nil},
+		{"stopped anywhere", pipeline.Options{Workers: 2, CheckpointEvery: 1}, stops(1, last, 8)},
+		{"stopped while filling", pipeline.Options{Workers: 3, CheckpointEvery: time.Millisecond}, stops(asked.Sequence(), valid.Sequence(), 8)},
+		{"stopped while it is taken over", pipeline.Options{Workers: 2, CheckpointEvery: 1}, stops(valid.Sequence()-1, min(valid.Sequence()+40, last), 8)},
+	} {
+		t.Run(v.name, func(t *testing.T) {
+			house := new(shelf)
+			_, got := people(t, j, t.TempDir(), house, v.o, v.stops)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("another state (-plain +this):\n%s", diff)
+			}
+			if diff := cmp.Diff(plain.decisions(), house.decisions()); diff != "" {
+				t.Errorf("other decisions (-plain +this):\n%s", diff)
+			}
+			if diff := cmp.Diff(plain.moves(), house.moves()); diff != "" {
+				t.Errorf("other memberships (-plain +this):\n%s", diff)
+			}
+			if a, b := len(plain.batch.Events), len(house.batch.Events); a != b {
+				t.Errorf("%d event rows, want %d", b, a)
 			}
 		})
 	}

@@ -17,13 +17,14 @@ import (
 )
 
 // live runs a shard that writes its own ticks until stop is called.
-func live(t *testing.T, j *journal.Journal, statePath string, house pipeline.Warehouse) (s *pipeline.Shard, stop func()) {
+func live(t *testing.T, j *journal.Journal, statePath string, house pipeline.Warehouse, o pipeline.Options) (s *pipeline.Shard, stop func()) {
 	t.Helper()
 	state, err := sqlite.OpenState(t.Context(), sqlite.StateOptions{Path: statePath})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s, err = pipeline.Open(t.Context(), pipeline.Options{Journal: j, Store: state, Warehouse: house, Workers: 2})
+	o.Journal, o.Store, o.Warehouse, o.Workers = j, state, house, 2
+	s, err = pipeline.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -58,7 +59,7 @@ func TestOperatorMergesTwoCustomers(t *testing.T) {
 		at[device] = cx.NewCustomerID(p)
 	}
 	house := new(shelf)
-	s, stop := live(t, j, filepath.Join(dir, "state.db"), house)
+	s, stop := live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
 	merge := &cx.Command{Kind: cx.CommandMerge, Workspace: "demo", Who: "k_admin", Why: "they told us", Body: cx.AppendPair(nil, at["car"], at["tv"])}
 	did, err := s.Command(t.Context(), merge)
 	if err != nil {

@@ -114,15 +114,7 @@ var errComplete = errors.New("the back-fill is complete")
 func (s *Shard) finish(at cx.Position) error {
 	s.send()
 	s.setState(s.state.with(s.opts.reduced.workspace, func(w *workspace) { w.filled = s.opts.reduced.number }))
-	for s.cutting.Load() {
-		select {
-		case <-time.After(time.Millisecond):
-		case <-s.failed:
-			return s.failure
-		case <-s.stopping:
-			return context.Canceled
-		}
-	}
+	s.awaitCut()
 	saved := make(chan struct{})
 	select {
 	case s.flushes <- saved:

@@ -60,15 +60,18 @@ func (w *worker) nextChange(slot int) (cx.Instant, bool) {
 // fireOwn fires the customer's own timers that are due by now, before anything
 // else happens to them at now.
 func (w *worker) fireOwn(r *resident, at cx.Position, now cx.Instant) {
-	if len(r.customer.Timers) > 0 && r.customer.Timers[0].Due <= now {
+	if isDue(&r.customer, now) {
 		w.fire(r, at, now)
 	}
 }
 
+// isDue reports whether a timer of the customer is due by now.
+func isDue(c *cx.Customer, now cx.Instant) bool { return len(c.Timers) > 0 && c.Timers[0].Due <= now }
+
 // fire fires the timers that are due by now, in order, as steps at position at.
 func (w *worker) fire(r *resident, at cx.Position, now cx.Instant) {
 	c := &r.customer
-	if len(c.Timers) == 0 || c.Timers[0].Due > now {
+	if !isDue(c, now) {
 		return
 	}
 	w.ws = w.state.workspace(c.Workspace)

@@ -404,7 +404,7 @@ func (w *worker) fireDue(l *lane, b *batch) {
 				continue // merged away meanwhile
 			}
 		}
-		if w.state.takingOver {
+		if w.state.takingOver && isDue(&r.customer, b.now) { // an alarm that is no longer true must change nothing
 			w.catchUp(l, r, b.tick)
 		}
 		r.alarm = 0
