@@ -49,7 +49,7 @@ func TestUnmergeRestoresBoth(t *testing.T) {
 	j := openJournal(t, filepath.Join(dir, "journal"), clock)
 	visits(t, j, clock, 6, 200)
 	house := new(shelf)
-	s, stop := live(t, j, filepath.Join(dir, "state.db"), house)
+	s, stop := live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
 	at := map[string]cx.CustomerID{}
 	for i, device := range []string{"tv", "car", "tv", "car"} {
 		p := say(t, j, added(device, i+1), clock.now())
@@ -136,7 +136,7 @@ func TestUnmergesReplay(t *testing.T) {
 	undone, merged := 0, 0
 	for round := range uint64(8) {
 		visits(t, j, clock, 40+round, 150)
-		s, stop := live(t, j, filepath.Join(dir, "state.db"), house)
+		s, stop := live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
 		if err := s.Flush(t.Context()); err != nil {
 			t.Fatal(err)
 		}
