@@ -73,4 +73,6 @@ func (s *Shard) progressOf(w *workspace, f *backfill) BackfillProgress {
 
 // Since says since when the statistics of a workspace count that do not count
 // everything, by slot.
-func (s *Shard) Since(w cx.Workspace) map[int]cx.Instant { return s.published.Load().workspace(w).since }
+func (s *Shard) Since(w cx.Workspace) map[int]cx.Instant {
+	return s.published.Load().workspace(w).since
+}
