@@ -64,10 +64,10 @@ func (a *App) deliver(ctx context.Context) {
 }
 
 // settleOutbox waits until the checkpoint knows every fate that is in the journal.
-// An empty outbox knows them.
+// Where everything is saved and nothing waits, it does.
 func (a *App) settleOutbox(ctx context.Context) error {
 	for {
-		waiting := false
+		waiting := a.shard.Progress().Unsaved
 		err := a.state.EachDelivery(ctx, 0, func(cx.Delivery) error {
 			waiting = true
 			return nil

@@ -22,6 +22,7 @@ type queue struct {
 	breaker breaker
 	state   queueState // of the breaker, for readers outside; under the courier's lock
 	busy    int        // attempts under way
+	swept   time.Time  // when what is too old was last given up
 
 	impatient atomic.Bool // somebody asked to try now, whatever the breaker says
 }
@@ -73,12 +74,8 @@ const lookAgain = time.Minute
 func (q *queue) begin(ctx, attempts context.Context) time.Duration {
 	c := q.courier
 	now := c.Now()
-	n, err := c.Store.Expire(ctx, q.Queue, cx.InstantOf(now.Add(-c.GiveUp)), cx.InstantOf(now), "not sent within "+c.GiveUp.String())
-	if err != nil {
+	if err := q.sweep(ctx, now); err != nil {
 		return q.troubled(ctx, err)
-	}
-	if n > 0 {
-		nudge(c.settled)
 	}
 	if c.isPaused(q.Workspace) {
 		return lookAgain
@@ -108,6 +105,26 @@ func (q *queue) begin(ctx, attempts context.Context) time.Duration {
 	}
 	wait := max(due.Time().Sub(now), q.breaker.until.Sub(now), 0)
 	return min(wait, lookAgain)
+}
+
+// sweepEvery is how often a queue that is at work looks for what is too old: it
+// reads all that waits.
+const sweepEvery = 10 * time.Second
+
+// sweep gives up what was decided too long ago.
+func (q *queue) sweep(ctx context.Context, now time.Time) error {
+	c := q.courier
+	if now.Sub(q.swept) < sweepEvery {
+		return nil
+	}
+	n, err := c.Store.Expire(ctx, q.Queue, cx.InstantOf(now.Add(-c.GiveUp)), cx.InstantOf(now), "not sent within "+c.GiveUp.String())
+	if err != nil {
+		return err
+	}
+	if q.swept = now; n > 0 {
+		nudge(c.settled)
+	}
+	return nil
 }
 
 // troubled says that the store failed, and how long to wait.

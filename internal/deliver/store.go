@@ -28,7 +28,8 @@ type Store interface {
 	Due(ctx context.Context, q Queue) (cx.Instant, error)
 	// Interrupted returns every item that is marked as being tried.
 	Interrupted(ctx context.Context) ([]Item, error)
-	// Record keeps State, Due, Doubt, Reason and SettledAt of items.
+	// Record keeps State, Attempts, Due, Doubt, Reason and SettledAt of items. The
+	// payloads of settled ones are dropped.
 	Record(ctx context.Context, items []Item) error
 	// Expire settles the queued items of a queue that were decided before a time
 	// and have been tried, or are not transactional: as failed, or as unknown where

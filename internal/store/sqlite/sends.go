@@ -67,12 +67,12 @@ func (s *Sends) prepareAll() (err error) {
 		{&s.moveReleased, "UPDATE head SET released = max(released, ?)"},
 		{&s.known, "SELECT 1 FROM sends WHERE key = ?"},
 		{&s.add, "INSERT OR IGNORE INTO sends (" + sendColumns + ", told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"},
-		{&s.set, "UPDATE sends SET state = ?, attempts = ?, due = ?, doubt = ?, reason = ?, settled_at = ? WHERE key = ?"},
+		{&s.set, "UPDATE sends SET state = ?1, attempts = ?2, due = ?3, doubt = ?4, reason = ?5, settled_at = ?6, payload = CASE WHEN ?1 > 2 THEN x'' ELSE payload END WHERE key = ?7"},
 		{&s.queues, "SELECT DISTINCT workspace, channel, destination FROM sends WHERE state = 1"},
 		{&s.due, "SELECT due FROM sends WHERE state = 1 AND " + sameQueue + " ORDER BY due LIMIT 1"},
 		{&s.claim, "SELECT " + sendColumns + " FROM sends WHERE state = 1 AND " + sameQueue + " AND due <= ? ORDER BY due, position LIMIT ?"},
 		{&s.interrupted, "SELECT " + sendColumns + " FROM sends WHERE state = 2 ORDER BY key"},
-		{&s.expire, "UPDATE sends SET state = CASE doubt WHEN 0 THEN 4 ELSE 5 END, reason = ? || CASE reason WHEN '' THEN '' ELSE ': ' || reason END, settled_at = ?" +
+		{&s.expire, "UPDATE sends SET state = CASE doubt WHEN 0 THEN 4 ELSE 5 END, reason = ? || CASE reason WHEN '' THEN '' ELSE ': ' || reason END, settled_at = ?, payload = x''" +
 			" WHERE state = 1 AND " + sameQueue + " AND at < ? AND (attempts > 0 OR purpose <> 'transactional')"},
 		{&s.hurry, "UPDATE sends SET due = ? WHERE state = 1 AND " + sameQueue + " AND key = ?"},
 		{&s.hurryAll, "UPDATE sends SET due = ? WHERE state = 1 AND " + sameQueue},

@@ -202,6 +202,9 @@ func sendsTold(t *testing.T, open func() deliver.Store) {
 		}
 		for _, i := range items {
 			keys = append(keys, i.Key[1])
+			if len(i.Payload) > 0 {
+				t.Errorf("%v is settled and its payload is kept", i.Key)
+			}
 		}
 		slices.Sort(keys)
 		return keys
