@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -131,7 +132,7 @@ func (a *API) guard(h http.Handler) http.Handler {
 		secure(w.Header())
 		defer a.rescue(w, r)
 		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
-		if r.URL.Path == prefix+"/live" {
+		if r.URL.Path == prefix+"/live" || strings.HasSuffix(r.URL.Path, "/export") {
 			h.ServeHTTP(w, r)
 			return
 		}

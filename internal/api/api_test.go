@@ -347,6 +347,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		t.Fatalf("%d %v %.200s", res.StatusCode, err, body)
 	}
 	want := []string{
+		"GET /customers/{id}/export",
 		"GET /backups", "POST /backups", "GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/lookup", "GET /customers/{id}/merges", "POST /customers/{id}/merge", "POST /customers/{id}/unmerge", "GET /customers/{id}/story", "GET /decisions/{id}",
 		"GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /journal", "POST /journal/archive", "GET /journal/entries", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
 		"POST /sql", "GET /status", "GET /workspaces", "POST /workspaces",
@@ -369,7 +370,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		if strings.HasPrefix(pattern, "POST") && !asksOrActs && op.Responses["201"] == nil {
 			t.Errorf("%s is not described as creating something", pattern)
 		}
-		asked := prefix + strings.NewReplacer("{id}", "x", "{name}", "x").Replace(path)
+		asked := prefix + strings.NewReplacer("{id}", "x", "{name}", "x", "{namespace}", "user_id", "{value}", "x").Replace(path)
 		if res, _ := b.ask(t, "", method, asked, ""); res.StatusCode != 401 {
 			t.Errorf("%s without a key: %d, want 401", pattern, res.StatusCode)
 		}

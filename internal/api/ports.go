@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"encoding/json"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -27,6 +28,11 @@ type History interface {
 	// Decision returns one decision with its trace; kind NotFound when the
 	// workspace has none of that id.
 	Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID) (Decision, error)
+	// Person calls found with everything that is kept about a customer and those
+	// merged into it: rows as JSON objects, in the order of PersonTables, oldest
+	// first.
+	Person(ctx context.Context, w cx.Workspace, id cx.CustomerID, found func(table string, row json.RawMessage) error) error
+	PersonTables() []string
 	// Query runs one read-only statement over the rows of workspace w, of all
 	// workspaces when w is access.Everywhere, within the program's limits of
 	// time, memory and size. A statement that is wrong or not allowed has kind

@@ -25,6 +25,12 @@ func (a *API) routes() {
 	route(a, "POST /customers/{id}/merge", toChange, "Make two customers one", a.merge)
 	route(a, "POST /customers/{id}/unmerge", toChange, "Undo a merge: both are again, each with what was told by it since", a.unmerge)
 	route(a, "GET /customers/{id}/story", toRead, "What happened to a customer, newest first", a.story)
+	route(a, "GET /customers/{id}/export", toChange, "Everything that is kept about a person", a.exportPerson, func(op *huma.Operation) {
+		op.Responses = map[string]*huma.Response{"200": {
+			Description: "One JSON object: format, exported_at, workspace, customer, and an array for each kind of row",
+			Content:     map[string]*huma.MediaType{"application/json": {}},
+		}}
+	})
 	route(a, "GET /decisions/{id}", toRead, "One decision and why", a.decision)
 	route(a, "POST /sql", toRead, "Run one read-only statement over events and decisions", a.sql)
 	route(a, "GET /status", toRead, "How the program is, and how far each stage is behind", a.status)

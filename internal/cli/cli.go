@@ -51,6 +51,7 @@ type grammar struct {
 	Rebuild     rebuildCmd     `cmd:"" help:"The same, and put it in the place of the state there is. The server must not run."`
 	Backup      backupCmd      `cmd:"" help:"Back up a running server, and verify backups."`
 	Restore     restoreCmd     `cmd:"" help:"Make a data directory out of a backup."`
+	Person      personCmd      `cmd:"" name:"export-person" help:"Write everything that is kept about a person."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with an installation."`
 	Bench       benchCmd       `cmd:"" help:"Measure speed and memory."`
 	Config      configCmd      `cmd:"" help:"Print the settings, what they mean and their values."`

@@ -34,6 +34,10 @@ type Reader interface {
 	// customers merged into it, from one position on and before another, in order,
 	// with its log time. found may keep the event.
 	EventsOf(ctx context.Context, w cx.Workspace, id cx.CustomerID, from, to cx.Position, found func(at cx.Position, now cx.Instant, ev *cx.Event) error) error
+	// Person calls found with every row about a customer and about those merged
+	// into it, table by table in the order of PersonTables, oldest first. It does
+	// not hold all of them at once.
+	Person(ctx context.Context, w cx.Workspace, id cx.CustomerID, found func(PersonRow) error) error
 	// Recent returns the newest events, newest first.
 	Recent(ctx context.Context, w cx.Workspace, limit int) ([]Item, error)
 }
@@ -104,4 +108,31 @@ type Winner struct {
 	Place   string          `json:"place"`
 	Channel cx.Channel      `json:"channel"`
 	Content json.RawMessage `json:"content,omitempty"`
+}
+
+// PersonTable is one kind of row about a person.
+type PersonTable string
+
+// The tables of a person.
+const (
+	PersonEvents     PersonTable = "events"
+	PersonDecisions  PersonTable = "decisions"
+	PersonExposures  PersonTable = "exposures"
+	PersonSegments   PersonTable = "segment_moves"
+	PersonMerges     PersonTable = "merges"
+	PersonDeliveries PersonTable = "deliveries"
+)
+
+// PersonTables lists them in order.
+var PersonTables = []PersonTable{PersonEvents, PersonDecisions, PersonExposures, PersonSegments, PersonMerges, PersonDeliveries}
+
+// PersonRow is one row about a person.
+type PersonRow struct {
+	Table    PersonTable
+	Position cx.Position
+	JSON     json.RawMessage // an object; instants as RFC 3339 in UTC
+
+	// Of decisions: the number of the set that was in force, and decide.PackTrace.
+	Definitions uint64
+	Trace       []byte
 }
