@@ -137,7 +137,8 @@ type Shard struct {
 	moved        chan struct{} // the shared state is another
 	feeding      atomic.Int32  // batches that the warehouse has not stored yet
 	flushes      chan chan<- struct{}
-	troubles     sync.Map // what is being retried -> error
+	troubles     sync.Map    // what is being retried -> error
+	tickless     atomic.Bool // the last tick could not be written
 
 	parts chan *part
 	cuts  chan *cutHead
