@@ -42,9 +42,9 @@ func (s *Shard) isDue(now cx.Instant) bool {
 // appendTick writes one tick. One that cannot be written is left out: the next
 // does its work. The first of several such in a row is logged.
 func (s *Shard) appendTick(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	within, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
-	_, err := s.opts.Journal.Append(ctx, []cx.Entry{{Kind: cx.EntryTick}}, nil)
+	_, err := s.opts.Journal.Append(within, []cx.Entry{{Kind: cx.EntryTick}}, nil)
 	if err == nil {
 		s.tickless.Store(false)
 	} else if ctx.Err() == nil && !s.tickless.Swap(true) {
