@@ -71,8 +71,15 @@ func newTrial(t *testing.T) *trial {
 	if err != nil {
 		t.Fatal(err)
 	}
+	data := filepath.Join(t.TempDir(), "data")
+	t.Cleanup(func() {
+		kept := filepath.Join(os.TempDir(), fmt.Sprintf("kikubari-failed-%d", time.Now().Unix()))
+		if t.Failed() && os.Rename(data, kept) == nil {
+			t.Logf("the data directory is kept as %s", kept)
+		}
+	})
 	return &trial{
-		t: t, binary: binary, pace: 5 * time.Millisecond, patience: 5 * time.Second, data: filepath.Join(t.TempDir(), "data"), settings: []string{"checkpoint.every=300ms"},
+		t: t, binary: binary, pace: 5 * time.Millisecond, patience: 5 * time.Second, data: data, settings: []string{"checkpoint.every=300ms"},
 		refused: map[int]int{}, decided: map[string]string{},
 	}
 }

@@ -1,6 +1,7 @@
 package journal
 
 import (
+	"path/filepath"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -56,3 +57,9 @@ func Waits(linger, every time.Duration, appends, commits int) []time.Duration {
 	}
 	return waits
 }
+
+// Inspect looks at the files of a journal that is closed.
+func Inspect(dir string) error { return inspect(filepath.Join(dir, "stream")) }
+
+// Mark stands at the beginning of every record in those files.
+const Mark = mark
