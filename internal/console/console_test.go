@@ -57,6 +57,28 @@ func TestEveryGateIsExplained(t *testing.T) {
 	}
 }
 
+// What becomes of what was said is named in both languages: on the page, in the
+// ledger, and on its way to a destination.
+func TestEveryFateIsNamed(t *testing.T) {
+	fates := []string{}
+	for s := cx.Reserved; s.String() != "unknown"; s++ {
+		fates = append(fates, s.String())
+	}
+	for _, s := range cx.DeliveryStates {
+		if s.Settled() {
+			fates = append(fates, s.String())
+		}
+	}
+	for _, language := range []string{"en", "ja"} {
+		named := keys(t, "const fates = {", language)
+		for _, f := range fates {
+			if !slices.Contains(named, f) {
+				t.Errorf("%s has no name for %s", language, f)
+			}
+		}
+	}
+}
+
 // Every sentence exists in both languages.
 func TestBothLanguagesSayTheSame(t *testing.T) {
 	for _, table := range []string{"const words = {", "const gates = {"} {

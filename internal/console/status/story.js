@@ -1,4 +1,4 @@
-// A customer's story: events, decisions, exposures, segments, newest first.
+// A customer's story: events, decisions, exposures, deliveries, segments, newest first.
 import { arrange, h } from './dom.js'
 import { decision } from './decision.js'
 import { clock, eventName, fate, text } from './text.js'
@@ -55,6 +55,9 @@ const kinds = {
   },
   exposure(i) {
     return h('p', { class: 'title' }, h('strong', {}, fate(i.fate)), h('code', {}, i.action), h('span', { class: 'soft' }, i.place))
+  },
+  delivery(i) {
+    return h('p', { class: 'title' }, h('strong', {}, fate(i.fate)), h('code', {}, i.action), h('span', { class: 'soft' }, [i.destination, i.reason].filter(Boolean).join(' · ')))
   },
   segment(i) {
     return h('p', { class: 'title' }, text(i.entered ? 'entered' : 'leftSegment'), h('span', { class: 'chip' }, i.segment), i.by_time && h('span', { class: 'soft' }, text('byTime')))

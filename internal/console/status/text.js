@@ -155,8 +155,36 @@ const eventNames = {
   'Page Viewed': 'ページを見た', 'Screen Viewed': '画面を見た', Identified: '名乗った', Grouped: '所属を伝えた', Aliased: '名前がつながった',
 }
 const fates = {
-  en: { reserved: 'Prepared', shown: 'Seen', clicked: 'Clicked', dismissed: 'Closed', released: 'Never seen', withdrawn: 'Taken back' },
-  ja: { reserved: '準備', shown: '見られた', clicked: '押された', dismissed: '閉じられた', released: '見られなかった', withdrawn: '取り下げ' },
+  en: {
+    reserved: 'Prepared',
+    shown: 'Seen',
+    clicked: 'Clicked',
+    dismissed: 'Closed',
+    released: 'Never seen',
+    withdrawn: 'Taken back',
+    outgoing: 'On its way',
+    delivered: 'Arrived',
+    unsure: 'Perhaps arrived',
+    sent: 'Sent',
+    failed: 'Did not arrive',
+    unknown: 'Perhaps arrived',
+    withheld: 'Not sent',
+  },
+  ja: {
+    reserved: '準備',
+    shown: '見られた',
+    clicked: '押された',
+    dismissed: '閉じられた',
+    released: '見られなかった',
+    withdrawn: '取り下げ',
+    outgoing: '送信待ち',
+    delivered: '届いた',
+    unsure: '届いたか不明',
+    sent: '送信',
+    failed: '届かなかった',
+    unknown: '届いたか不明',
+    withheld: '送らなかった',
+  },
 }
 
 const kept = 'kikubari_language'
