@@ -200,7 +200,7 @@ func decodeIndex(b []byte, end int64) (x *index, reason string) {
 
 // newEncoder makes what compresses frames. It is used by one goroutine.
 func newEncoder() (*zstd.Encoder, error) {
-	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedDefault), zstd.WithWindowSize(frameBytes), zstd.WithLowerEncoderMem(true))
+	return zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithWindowSize(frameBytes), zstd.WithLowerEncoderMem(true))
 }
 
 // newDecoder makes what inflates frames, to as much as an index may allow.
