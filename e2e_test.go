@@ -41,6 +41,7 @@ func (s suite) Run() int {
 //
 //	server start DIR [ARG...]   start "kikubari serve", wait until it is ready, set KIKUBARI_SERVER and,
 //	                            at the first start, KIKUBARI_KEY
+//	server faulty FAULT DIR [ARG...] the same with the chaos build and KIKUBARI_FAULT
 //	server stop | server kill   end it gently, or as a crash would
 //	post PATH FILE [KEY]        POST the file and print status and body
 //	get PATH [KEY]              the same with GET
@@ -93,9 +94,16 @@ func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 		}
 	case "kill":
 		w.end(syscall.SIGKILL)
-	case "start":
-		command, err := ourselves(append([]string{"serve", "--data", ts.MkAbs(args[1]), "--listen", "127.0.0.1:0"}, args[2:]...)...)
+	case "start", "faulty":
+		start, fault := ourselves, ""
+		if args[0] == "faulty" {
+			fault, args, start = args[1], args[1:], faulty
+		}
+		command, err := start(append([]string{"serve", "--data", ts.MkAbs(args[1]), "--listen", "127.0.0.1:0"}, args[2:]...)...)
 		ts.Check(err)
+		if fault != "" {
+			command.Env = append(os.Environ(), "KIKUBARI_FAULT="+fault)
+		}
 		w.server, err = launch(command)
 		ts.Check(err)
 		ts.Setenv("KIKUBARI_SERVER", w.server.address)
@@ -104,7 +112,7 @@ func serverCmd(ts *testscript.TestScript, _ bool, args []string) {
 		}
 		ts.Check(w.server.awaitReady(30 * time.Second))
 	default:
-		ts.Fatalf("usage: server start|stop|kill")
+		ts.Fatalf("usage: server start|faulty|stop|kill")
 	}
 }
 

@@ -33,6 +33,12 @@ var chaosBuild = sync.OnceValues(func() (string, error) {
 	return binary, nil
 })
 
+// faulty is the chaos build with arguments.
+func faulty(args ...string) (*exec.Cmd, error) {
+	binary, err := chaosBuild()
+	return exec.Command(binary, args...), err
+}
+
 // trial is the chaos build of the demo under load: how to run it, what its
 // clients know, and what must be true in the end. Clients do what clients do:
 // they send again what was not acknowledged.

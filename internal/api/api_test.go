@@ -349,7 +349,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 	want := []string{
 		"GET /customers/{id}/export",
 		"GET /backups", "POST /backups", "GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/lookup", "GET /customers/{id}/merges", "POST /customers/{id}/merge", "POST /customers/{id}/unmerge", "GET /customers/{id}/story", "GET /decisions/{id}",
-		"GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /journal", "POST /journal/archive", "GET /journal/entries", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
+		"GET /backfills", "GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /journal", "POST /journal/archive", "GET /journal/entries", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
 		"POST /sql", "GET /status", "GET /workspaces", "POST /workspaces",
 		"GET /sends", "POST /sends/pause", "POST /sends/resume", "POST /sends/retry", "GET /destinations", "POST /destinations/{name}/secret",
 	}

@@ -46,6 +46,9 @@ type Publisher interface {
 	// changes nothing. Wrong definitions have kind Invalid and Details() with
 	// one line for each fault: file, line and what to do.
 	Publish(ctx context.Context, p Publication) (Published, error)
+	// Backfills lists the back-fills of workspace w, of all workspaces when w is
+	// access.Everywhere, that are not over, by number.
+	Backfills(w cx.Workspace) []Backfill
 	// Versions returns up to limit published sets of workspace w, newest first.
 	Versions(ctx context.Context, w cx.Workspace, limit int) ([]Published, error)
 	// Export returns a set of workspace w as files, the one in force for 0; kind

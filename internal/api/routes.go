@@ -44,6 +44,7 @@ func (a *API) routes() {
 	route(a, "POST /destinations/{name}/secret", toChange, "Show what signs for a destination, or make it anew", a.secret)
 	route(a, "GET /definitions", toRead, "Published sets, newest first", a.versions)
 	route(a, "POST /definitions", toChange, "Publish a set: all of it, or nothing", a.publish, creates)
+	route(a, "GET /backfills", toRead, "Statistics that a set asked for and that are not known yet", a.backfills)
 	route(a, "GET /definitions/files", toRead, "A set as YAML files, which can be published again", a.export)
 	route(a, "POST /definitions/diff", toRead, "What differs between two sets, or between a set and files", a.compare)
 	route(a, "POST /definitions/rollback", toChange, "Publish an earlier set again, as a new one", a.rollback, creates)

@@ -69,6 +69,9 @@ type Grant struct {
 type Statistic struct {
 	Statistic string `json:"statistic" example:"count(\"Product Viewed\", \"7d\")"`
 	Value     any    `json:"value"`
+	Unknown   bool   `json:"unknown,omitempty" doc:"It cannot be known, yet or for this customer"`
+	Filling   *int   `json:"filling,omitempty" doc:"It is not known yet: it is being back-filled, so many per cent are done"`
+	Since     Time   `json:"since,omitempty" doc:"It counts from then on only: what came before was not kept"`
 }
 
 // Attention is one line of the ledger of attention.
@@ -136,6 +139,7 @@ type Decision struct {
 	Engine      string      `json:"engine" doc:"Version of the code that decided"`
 	Winners     []Winner    `json:"winners"`
 	Candidates  []Candidate `json:"candidates"`
+	Filling     *int        `json:"filling,omitempty" doc:"Per cent, by now, of the statistics that were being back-filled and that a candidate was stopped for"`
 	Explain     Raw         `json:"explain,omitempty" doc:"The same decision made again from what was stored"`
 }
 

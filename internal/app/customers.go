@@ -50,10 +50,10 @@ func (c customers) Recent(ctx context.Context, w cx.Workspace, n int) ([]api.Cus
 
 // Customer makes customers an api.Customers.
 func (c customers) Customer(ctx context.Context, w cx.Workspace, id cx.CustomerID) (out api.Customer, err error) {
-	seen := false
+	seen, theirs := false, w
 	look := func(who *cx.Customer, set *definition.Set, stats cx.Statistics, now cx.Instant) {
 		if seen = w == who.Workspace || w == access.Everywhere; seen {
-			out = customerOf(who, set, stats, now)
+			out, theirs = customerOf(who, set, stats, now), who.Workspace
 		}
 	}
 	for { // again when it was merged between the question and the answer
@@ -61,6 +61,9 @@ func (c customers) Customer(ctx context.Context, w cx.Workspace, id cx.CustomerI
 		if err = c.shard.Inspect(ctx, current, look); cx.KindOf(err) != cx.NotFound || c.shard.Current(id) == current {
 			break
 		}
+	}
+	if err == nil && seen {
+		c.noteBackfills(theirs, out.Statistics)
 	}
 	if err == nil && !seen {
 		err = cx.E(cx.NotFound, "", "there is no customer "+id.String())
@@ -86,7 +89,8 @@ func customerOf(c *cx.Customer, set *definition.Set, stats cx.Statistics, now cx
 		out.Consent = append(out.Consent, api.Grant{Purpose: string(g.Purpose), Channel: string(g.Channel), Allowed: g.Allowed, At: api.TimeOf(g.At)})
 	}
 	for _, s := range set.Statistics {
-		out.Statistics = append(out.Statistics, api.Statistic{Statistic: s.Spec.String(), Value: plain(stats.Value(s.Slot))})
+		v := stats.Value(s.Slot)
+		out.Statistics = append(out.Statistics, api.Statistic{Statistic: s.Spec.String(), Value: plain(v), Unknown: v.Kind == cx.Unknown})
 	}
 	for i := range c.Ledger {
 		l := &c.Ledger[i]

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
@@ -66,6 +67,10 @@ func (h history) Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID)
 	}
 	for i := range again.Then.Candidates {
 		out.Candidates = append(out.Candidates, api.CandidateOf(&again.Then.Candidates[i]))
+	}
+	if slices.ContainsFunc(again.Then.Candidates, func(c cx.Candidate) bool { return c.Gate == cx.GateBackfill }) {
+		done := h.filled(row.Workspace, row.Position)
+		out.Filling = &done
 	}
 	out.Explain, err = json.Marshal(explained(again))
 	return out, err

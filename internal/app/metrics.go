@@ -154,6 +154,23 @@ func (a *App) measure() {
 	gauge("kikubari_identities", "Known identities.", func() float64 { return float64(a.shard.Progress().Identities) })
 	gauge("kikubari_archive_sequence", "Sequence of the newest archived record.", func() float64 { return float64(a.archive.Last()) })
 	gauge("kikubari_archive_bytes", "What the archive takes on the disk, kept checkpoints included.", func() float64 { return float64(a.archive.Bytes()) })
+	gauge("kikubari_backfills", "Back-fills whose statistics are not known yet.", func() float64 {
+		n := 0
+		for _, b := range a.shard.Backfills() {
+			if b.Valid == 0 {
+				n++
+			}
+		}
+		return float64(n)
+	})
+	gauge("kikubari_backfill_sequence", "Sequence of the newest record that the running back-fill has folded; 0 when none runs.", func() float64 {
+		for _, b := range a.shard.Backfills() {
+			if b.Valid == 0 && b.Of != 0 {
+				return float64(b.Folded)
+			}
+		}
+		return 0
+	})
 	a.metrics.MustRegister(prometheus.NewCounterFunc(prometheus.CounterOpts{
 		Name: "kikubari_archive_failures_total", Help: "Attempts to archive, or to keep or drop what is archived, that failed.",
 	}, func() float64 { return float64(a.archiving.failures.Load()) }))

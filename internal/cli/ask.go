@@ -126,6 +126,7 @@ type applyCmd struct {
 	Why       string `placeholder:"TEXT" help:"Why, for the record of changes."`
 	Strict    bool   `help:"Unknown event fields are errors, not warnings."`
 	DryRun    bool   `help:"Check only."`
+	Wait      bool   `help:"Wait until every statistic that the set asks for is known and everybody is judged by it."`
 }
 
 // Run publishes every .yaml file of the directory as one set.
@@ -171,7 +172,10 @@ func (c *applyCmd) Run(ctx context.Context, s Streams) error {
 		return err
 	}
 	_, err = fmt.Fprintf(s.Out, "%s: published %d segments and %d actions as set %d\n", out.Workspace, out.Counts.Segments, out.Counts.Actions, out.Sequence)
-	return err
+	if err != nil {
+		return err
+	}
+	return c.awaitBackfills(ctx, s)
 }
 
 type workspaceCmd struct {

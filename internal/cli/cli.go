@@ -36,6 +36,7 @@ type grammar struct {
 	Apply       applyCmd       `cmd:"" help:"Publish a directory of definitions as one set."`
 	Diff        diffCmd        `cmd:"" help:"Show what differs between two sets, or a set and files."`
 	Export      exportCmd      `cmd:"" help:"Write a published set as files."`
+	Backfills   backfillsCmd   `cmd:"" help:"List statistics that are not known yet, and how far they are."`
 	History     historyCmd     `cmd:"" help:"List the published sets and what each changed."`
 	Rollback    rollbackCmd    `cmd:"" help:"Publish an earlier set again, as a new one."`
 	Import      importCmd      `cmd:"" help:"Bring in a company's history from a CSV or NDJSON file."`

@@ -79,6 +79,9 @@ type shownCustomer struct {
 	Statistics []struct {
 		Statistic string          `json:"statistic"`
 		Value     json.RawMessage `json:"value"`
+		Unknown   bool            `json:"unknown"`
+		Filling   *int            `json:"filling"`
+		Since     string          `json:"since"`
 	} `json:"statistics"`
 	Ledger []struct {
 		Decision string `json:"decision"`
@@ -190,7 +193,16 @@ func (c *shownCustomer) print(out io.Writer, merges []shownMerge) error {
 		fmt.Fprintf(w, "consent\t%s%s %s at %s\n", g.Purpose, channel, answer, g.At)
 	}
 	for _, x := range c.Statistics {
-		fmt.Fprintf(w, "statistic\t%s = %s\n", x.Statistic, x.Value)
+		switch {
+		case x.Filling != nil:
+			fmt.Fprintf(w, "statistic\t%s: back-filling %d %%\n", x.Statistic, *x.Filling)
+		case x.Unknown:
+			fmt.Fprintf(w, "statistic\t%s cannot be known\n", x.Statistic)
+		case x.Since != "":
+			fmt.Fprintf(w, "statistic\t%s = %s since %s\n", x.Statistic, x.Value, x.Since)
+		default:
+			fmt.Fprintf(w, "statistic\t%s = %s\n", x.Statistic, x.Value)
+		}
 	}
 	for _, l := range c.Ledger {
 		fmt.Fprintf(w, "said\t%s %s at %s, %s at %s\n", l.Decision, l.Action, l.Place, l.State, l.At)

@@ -41,6 +41,7 @@ func (c *explainCmd) Run(ctx context.Context, s Streams) error {
 		Definitions uint64               `json:"definitions"`
 		Engine      string               `json:"engine"`
 		Candidates  []explainedCandidate `json:"candidates"`
+		Filling     *int                 `json:"filling"`
 		Explain     struct {
 			Engine     string               `json:"engine"`
 			Same       bool                 `json:"same"`
@@ -53,6 +54,13 @@ func (c *explainCmd) Run(ctx context.Context, s Streams) error {
 	fmt.Fprintf(s.Out, "%s for %s on %q at %s, by set %d and engine %s\n\n", d.Decision, d.Customer, d.Event, d.At, d.Definitions, d.Engine)
 	if err := printCandidates(s, d.Candidates); err != nil {
 		return err
+	}
+	switch {
+	case d.Filling == nil:
+	case *d.Filling < 100:
+		fmt.Fprintf(s.Out, "\nbackfill: back-filling %d %%\n", *d.Filling)
+	default:
+		fmt.Fprintln(s.Out, "\nbackfill: what was not known then is known by now")
 	}
 	if d.Explain.Same {
 		_, err := fmt.Fprintf(s.Out, "\nDecided again from what was stored, engine %s: the same, number for number.\n", d.Explain.Engine)

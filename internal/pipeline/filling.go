@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/fault"
 )
 
 // fillers are those that run, or whose stores are still needed, by number.
@@ -248,6 +249,7 @@ const nearby = 64
 func (s *Shard) endFill(ctx context.Context, w *workspace, b cx.Backfill) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
+	fault.Point("backfill.before")
 	_, err := s.Command(ctx, &cx.Command{Kind: cx.CommandBackfill, Workspace: w.name, Body: cx.AppendBackfill(nil, b)})
 	if cx.KindOf(err) == cx.Conflict {
 		return nil // it was ended by an earlier command, or a newer set does not want it
