@@ -60,6 +60,7 @@ type App struct {
 	shard   *pipeline.Shard
 	sends   *sqlite.Sends
 	courier *deliver.Courier
+	signing sync.Mutex // one secret is made at a time
 
 	archiving archiving
 	backups   backups

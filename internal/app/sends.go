@@ -127,6 +127,8 @@ func (e endpoints) Idempotent(w cx.Workspace, destination string) bool {
 
 // secrets returns what signs for a destination now, making it for the first send.
 func (e endpoints) secrets(ctx context.Context, w cx.Workspace, destination string) (out [][]byte, err error) {
+	e.signing.Lock()
+	defer e.signing.Unlock()
 	known, err := e.control.DestinationSecrets(ctx, w, destination, now())
 	if err != nil {
 		return nil, err
