@@ -312,6 +312,7 @@ func (c *trial) resend() {
 			}
 		}
 	}
+	c.waiting = nil
 }
 
 // verifyStored checks that each acknowledged event is stored once. While
