@@ -105,6 +105,11 @@ func examineArchive(ctx context.Context, c Config, j *journal.Journal) Finding {
 	if a.Last() == 0 {
 		return Finding{"archive", true, "nothing is archived yet"}
 	}
+	for _, c := range a.Checkpoints() {
+		if err := a.Check(c); err != nil {
+			return Finding{"archive", false, fmt.Sprintf("%v: restore it from a backup, or remove it if the log has its beginning", err)}
+		}
+	}
 	entries := 0
 	err = l.Read(ctx, 0, a.Last(), func(r *journal.Record) error {
 		entries += len(r.Entries)

@@ -135,29 +135,43 @@ func compressFile(ctx context.Context, w io.Writer, name string) error {
 // Restore writes the state file of a kept checkpoint to path, which must not
 // exist. A checkpoint that is not what was kept is a *DamageError.
 func (a *Archive) Restore(c Checkpoint, path string) (err error) {
+	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(a.inflate(c, out), out.Close())
+}
+
+// Check reads a kept checkpoint. One that is not what was kept is a *DamageError.
+func (a *Archive) Check(c Checkpoint) error { return a.inflate(c, io.Discard) }
+
+func (a *Archive) inflate(c Checkpoint, w io.Writer) error {
 	in, err := os.Open(c.Path)
 	if err != nil {
 		return err
 	}
 	defer in.Close()
-	out, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if e := out.Close(); err == nil {
-			err = e
-		}
-	}()
 	z, err := zstd.NewReader(in, zstd.WithDecoderConcurrency(1))
 	if err != nil {
 		return err
 	}
 	defer z.Close()
-	if _, err := z.WriteTo(out); err != nil {
+	out := &sink{w: w}
+	if _, err := io.Copy(out, z.IOReadCloser()); err != nil && out.err == nil {
 		return &DamageError{c.Name(), c.Position.Sequence(), err.Error()}
 	}
-	return nil
+	return out.err
+}
+
+// sink tells a fault of writing from one of reading.
+type sink struct {
+	w   io.Writer
+	err error
+}
+
+func (s *sink) Write(b []byte) (n int, err error) {
+	n, s.err = s.w.Write(b)
+	return n, s.err
 }
 
 // Drop removes what is older than a log time: files of records that end before

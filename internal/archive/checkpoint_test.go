@@ -70,6 +70,18 @@ func TestKeptCheckpoints(t *testing.T) {
 	if _, ok := errors.AsType[*archive.DamageError](a.Restore(c, filepath.Join(t.TempDir(), "state.db"))); !ok {
 		t.Error("a damaged checkpoint is restored")
 	}
+	if _, ok := errors.AsType[*archive.DamageError](a.Check(c)); !ok {
+		t.Error("a damaged checkpoint passes for whole")
+	}
+	if err := a.Check(a.Checkpoints()[1]); err != nil {
+		t.Errorf("a whole one: %v", err)
+	}
+	if err := os.Truncate(c.Path, int64(len(stored)/2)); err != nil {
+		t.Fatal(err)
+	}
+	if _, ok := errors.AsType[*archive.DamageError](a.Check(c)); !ok {
+		t.Error("half a checkpoint passes for whole")
+	}
 	if err := a.Forget(c); err != nil || len(a.Checkpoints()) != 2 || len(open(t, dir).Checkpoints()) != 2 {
 		t.Errorf("forgotten, %d are kept: %v", len(a.Checkpoints()), err)
 	}

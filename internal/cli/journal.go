@@ -131,10 +131,10 @@ func (c *journalTail) Run(ctx context.Context, s Streams) error {
 	for {
 		var page api.LogEntries
 		err := c.call(ctx, http.MethodGet, "/api/v1/journal/entries", query, nil, &page)
-		switch {
-		case c.Follow && ctx.Err() != nil:
+		if c.Follow && over(ctx) {
 			return nil // the way to end it
-		case err != nil:
+		}
+		if err != nil {
 			return err
 		}
 		if err := c.print(s.Out, page.Entries); err != nil || !c.Follow {
@@ -143,6 +143,16 @@ func (c *journalTail) Run(ctx context.Context, s Streams) error {
 		query.Set("after", page.Next)
 		query.Set("wait", "5")
 		query.Set("limit", "1000")
+	}
+}
+
+// over reports whether ctx has ended.
+func over(ctx context.Context) bool {
+	select {
+	case <-ctx.Done():
+		return true
+	default:
+		return false
 	}
 }
 
