@@ -348,7 +348,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 	}
 	want := []string{
 		"GET /customers/{id}/export",
-		"GET /backups", "POST /backups", "GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/lookup", "GET /customers/{id}/merges", "POST /customers/{id}/merge", "POST /customers/{id}/unmerge", "GET /customers/{id}/story", "GET /decisions/{id}",
+		"GET /backups", "POST /backups", "GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/lookup", "GET /customers/quarantine", "POST /customers/quarantine/release", "GET /customers/{id}/merges", "POST /customers/{id}/merge", "POST /customers/{id}/unmerge", "GET /customers/{id}/story", "GET /decisions/{id}",
 		"GET /backfills", "GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /journal", "POST /journal/archive", "GET /journal/entries", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
 		"POST /sql", "GET /status", "GET /workspaces", "POST /workspaces",
 		"GET /sends", "POST /sends/pause", "POST /sends/resume", "POST /sends/retry", "GET /destinations", "POST /destinations/{name}/secret",
@@ -366,7 +366,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		if !ok || op.Summary == "" || op.OperationID == "" || op.Responses["401"] == nil && path != "/live" {
 			t.Errorf("%s is not described: %+v", pattern, op)
 		}
-		asksOrActs := path == "/sql" || path == "/journal/archive" || path == "/backups" || path == "/definitions/diff" || strings.HasPrefix(path, "/sends/") || strings.HasSuffix(path, "/secret") || strings.HasSuffix(path, "merge")
+		asksOrActs := path == "/sql" || path == "/journal/archive" || path == "/backups" || path == "/definitions/diff" || strings.HasPrefix(path, "/sends/") || strings.HasSuffix(path, "/secret") || strings.HasSuffix(path, "merge") || strings.HasSuffix(path, "/release")
 		if strings.HasPrefix(pattern, "POST") && !asksOrActs && op.Responses["201"] == nil {
 			t.Errorf("%s is not described as creating something", pattern)
 		}

@@ -23,6 +23,34 @@ type Identities interface {
 	// Unmerge undoes a merge: NotFound when none is kept that is meant, Conflict
 	// when it cannot be undone.
 	Unmerge(ctx context.Context, u ToUnmerge) (Unmerged, error)
+	// Quarantined returns the values of workspace w that link nobody any more,
+	// those first that came first.
+	Quarantined(ctx context.Context, w cx.Workspace) ([]Quarantined, error)
+	// Release takes a value out of quarantine; kind NotFound when it is in none.
+	Release(ctx context.Context, r ToRelease) (Released, error)
+}
+
+// ToRelease names a value in quarantine.
+type ToRelease struct {
+	Workspace cx.Workspace
+	Identity  cx.Identity
+	Who       cx.KeyID
+	Why       string
+}
+
+// Quarantined is a value that links nobody any more.
+type Quarantined struct {
+	Identity
+	At       Time     `json:"at" doc:"When it was seen on one user too many"`
+	Position string   `json:"position" doc:"Of the event by which it was"`
+	Seen     []string `json:"seen" doc:"The users it was seen on"`
+	Customer string   `json:"customer" doc:"Whose the events are that tell nothing but it"`
+}
+
+// Released says that a value is an ordinary one again.
+type Released struct {
+	Position string `json:"position"`
+	At       Time   `json:"at"`
 }
 
 // ToMerge names two customers who are one.
@@ -180,6 +208,44 @@ func (a *API) unmerge(ctx context.Context, in *unmergeInput) (*changed[Unmerged]
 	return change(ctx, a, &in.ChangeInput, in.RawBody, http.StatusOK, func() (access.Update, Unmerged, error) {
 		done, err := a.identities.Unmerge(ctx, u)
 		note := access.Change{Workspace: w, Why: u.Why, What: fmt.Sprintf("undo the merge at %s of customer %s", done.Merge, id)}
+		return access.Update{Change: note}, done, err
+	})
+}
+
+type quarantinedOutput struct {
+	Quarantined []Quarantined `json:"quarantined"`
+}
+
+func (a *API) quarantined(ctx context.Context, in *InWorkspace) (*answer[quarantinedOutput], error) {
+	w, err := a.workspace(ctx, in.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	list, err := a.identities.Quarantined(ctx, w)
+	return &answer[quarantinedOutput]{quarantinedOutput{Quarantined: some(list)}}, err
+}
+
+type releaseInput struct {
+	ChangeInput
+	InWorkspace
+	RawBody []byte
+	Body    struct {
+		Namespace string `json:"namespace" enum:"line_user_id,mail,phone,anonymous_id"`
+		Value     string `json:"value" minLength:"1" maxLength:"1000"`
+		Why       string `json:"why,omitempty" maxLength:"500"`
+	}
+}
+
+func (a *API) release(ctx context.Context, in *releaseInput) (*changed[Released], error) {
+	w, err := a.workspace(ctx, in.Workspace)
+	if err != nil {
+		return nil, err
+	}
+	namespace, _ := cx.ParseNamespace(in.Body.Namespace)
+	r := ToRelease{Workspace: w, Identity: cx.Identity{Namespace: namespace, Value: in.Body.Value}, Who: callerOf(ctx).key.ID, Why: in.reason(in.Body.Why)}
+	return change(ctx, a, &in.ChangeInput, in.RawBody, http.StatusOK, func() (access.Update, Released, error) {
+		done, err := a.identities.Release(ctx, r)
+		note := access.Change{Workspace: w, Why: r.Why, What: fmt.Sprintf("release %s %s from quarantine", namespace, in.Body.Value)}
 		return access.Update{Change: note}, done, err
 	})
 }

@@ -34,6 +34,17 @@ func (s *shop) Unmerge(_ context.Context, u ToUnmerge) (Unmerged, error) {
 	return Unmerged{Merge: "5.0", Customers: []UnmergedSide{{MergedSide: MergedSide{ID: u.Customer.String()}}}}, nil
 }
 
+func (s *shop) Quarantined(context.Context, cx.Workspace) ([]Quarantined, error) {
+	return []Quarantined{{Identity: Identity{Namespace: "anonymous_id", Value: "kiosk"}}}, nil
+}
+
+func (s *shop) Release(_ context.Context, r ToRelease) (Released, error) {
+	if r.Identity != (cx.Identity{Namespace: cx.AnonymousID, Value: "kiosk"}) || r.Workspace != "shop" {
+		return Released{}, cx.E(cx.NotFound, "release", "it is not in quarantine")
+	}
+	return Released{Position: "7.0"}, nil
+}
+
 func TestIdentities(t *testing.T) {
 	b := newBench(t)
 	one, other := "/api/v1/customers/"+b.shop.customer.String(), cx.NewCustomerID(8)
@@ -54,6 +65,11 @@ func TestIdentities(t *testing.T) {
 		{"POST", one + "/unmerge", `{"merge":"5.0","dry_run":true}`, b.admin, 200, `"merge":"5.0"`},
 		{"POST", one + "/unmerge", `{"from":"` + other.String() + `","why":"two people"}`, b.admin, 200, `"merge":"5.0"`},
 		{"POST", one + "/unmerge", `{"merge":"five"}`, b.admin, 400, "no position"},
+		{"GET", "/api/v1/customers/quarantine", "", b.read, 200, "kiosk"},
+		{"POST", "/api/v1/customers/quarantine/release", `{"namespace":"anonymous_id","value":"kiosk"}`, b.read, 403, ""},
+		{"POST", "/api/v1/customers/quarantine/release", `{"namespace":"anonymous_id","value":"kiosk","why":"sold"}`, b.admin, 200, "7.0"},
+		{"POST", "/api/v1/customers/quarantine/release", `{"namespace":"anonymous_id","value":"other"}`, b.admin, 404, "not in quarantine"},
+		{"POST", "/api/v1/customers/quarantine/release", `{"namespace":"user_id","value":"hanako"}`, b.admin, 400, "namespace"},
 	} {
 		res, body := b.ask(t, test.key, test.method, test.path, test.body)
 		if res.StatusCode != test.status || !strings.Contains(body, test.want) {
@@ -70,7 +86,7 @@ func TestIdentities(t *testing.T) {
 	for _, c := range b.store.changed {
 		noted = append(noted, c.What)
 	}
-	if len(noted) != 2 || !strings.HasPrefix(noted[0], "merge customers") || !strings.HasPrefix(noted[1], "undo the merge at 5.0") {
-		t.Errorf("the record of changes says %q: a merge and an un-merge, not the dry run", noted)
+	if len(noted) != 3 || noted[2] != "release anonymous_id kiosk from quarantine" || !strings.HasPrefix(noted[0], "merge customers") || !strings.HasPrefix(noted[1], "undo the merge at 5.0") {
+		t.Errorf("the record of changes says %q: a merge, an un-merge and a release, not the dry run", noted)
 	}
 }

@@ -24,6 +24,8 @@ func (a *API) routes() {
 	route(a, "GET /customers/{id}/merges", toRead, "The merges that made a customer, with both as they were before", a.merges)
 	route(a, "POST /customers/{id}/merge", toChange, "Make two customers one", a.merge)
 	route(a, "POST /customers/{id}/unmerge", toChange, "Undo a merge: both are again, each with what was told by it since", a.unmerge)
+	route(a, "GET /customers/quarantine", toRead, "Values seen on too many users, which link nobody any more", a.quarantined)
+	route(a, "POST /customers/quarantine/release", toChange, "Make such a value an ordinary one again", a.release)
 	route(a, "GET /customers/{id}/story", toRead, "What happened to a customer, newest first", a.story)
 	route(a, "GET /customers/{id}/export", toChange, "Everything that is kept about a person", a.exportPerson, func(op *huma.Operation) {
 		op.Responses = map[string]*huma.Response{"200": {

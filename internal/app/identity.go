@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"log/slog"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/api"
@@ -158,4 +159,68 @@ func unmergedSide(done *pipeline.Undone, c *cx.Customer, now cx.Instant) api.Unm
 		}
 	}
 	return side
+}
+
+// Quarantined makes identities an api.Identities.
+func (i identities) Quarantined(_ context.Context, w cx.Workspace) ([]api.Quarantined, error) {
+	var out []api.Quarantined
+	for _, x := range i.shard.Quarantined(w) {
+		q := api.Quarantined{
+			Identity: api.Identity{Namespace: x.Identity.Namespace.String(), Value: x.Identity.Value},
+			At:       api.TimeOf(x.Identity.Since), Position: x.Since.String(), Customer: x.Own.String(),
+		}
+		for _, id := range x.Seen {
+			q.Seen = append(q.Seen, id.String())
+		}
+		out = append(out, q)
+	}
+	return out, nil
+}
+
+// Release makes identities an api.Identities.
+func (i identities) Release(ctx context.Context, r api.ToRelease) (api.Released, error) {
+	ctx, cancel := context.WithTimeout(ctx, commandWithin)
+	defer cancel()
+	done, err := i.shard.Release(ctx, r.Workspace, r.Identity, r.Who, r.Why)
+	return api.Released{Position: done.Position.String(), At: api.TimeOf(done.At)}, err
+}
+
+// undoQuarantined undoes what values linked before they came into quarantine. At
+// the start it looks at all of them: the program may have ended in between.
+func (a *App) undoQuarantined(ctx context.Context) {
+	looked := map[cx.HashKey]cx.Position{}
+	seen := 0
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+		n := a.shard.Quarantines()
+		if n == seen || !a.caught.Load() {
+			continue
+		}
+		seen = n
+		for _, w := range a.keys.Ring().Workspaces() {
+			for _, x := range a.shard.Quarantined(w.Slug) {
+				key := x.Identity.Hash(x.Workspace)
+				if looked[key] == x.Since {
+					continue
+				}
+				undone, err := a.shard.UndoLinks(ctx, a.house, x)
+				if err != nil {
+					seen = -1 // look again
+					if ctx.Err() == nil {
+						a.log.WarnContext(ctx, "what a value in quarantine had linked could not be undone yet", slog.String("namespace", x.Identity.Namespace.String()), slog.Any("error", err))
+					}
+					continue
+				}
+				looked[key] = x.Since
+				a.log.InfoContext(ctx, "a value was seen on too many users: it links nobody any more",
+					slog.String("workspace", string(x.Workspace)), slog.String("namespace", x.Identity.Namespace.String()), slog.Int("users", len(x.Seen)), slog.Int("merges_undone", undone))
+			}
+		}
+	}
 }

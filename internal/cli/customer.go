@@ -17,6 +17,8 @@ type customerCmd struct {
 	Show    customerShow    `cmd:"" help:"Show all that is known of a customer."`
 	Merge   customerMerge   `cmd:"" help:"Make two customers one."`
 	Unmerge customerUnmerge `cmd:"" help:"Undo a merge: both are again, each with what was told by it since."`
+
+	Quarantine quarantineCmd `cmd:"" help:"Values seen on too many users, which link nobody any more."`
 }
 
 // inWorkspace is part of every command about customers.
@@ -331,4 +333,48 @@ func (u *unmerged) print(out io.Writer) error {
 		}
 	}
 	return w.Flush()
+}
+
+type quarantineCmd struct {
+	List    quarantineList    `cmd:"" help:"List the values in quarantine."`
+	Release quarantineRelease `cmd:"" help:"Make one an ordinary value again."`
+}
+
+type quarantineList struct{ inWorkspace }
+
+// Run lists the values in quarantine.
+func (c *quarantineList) Run(ctx context.Context, s Streams) error {
+	var out struct {
+		Quarantined []struct {
+			shownIdentity
+			At       string   `json:"at"`
+			Seen     []string `json:"seen"`
+			Customer string   `json:"customer"`
+		} `json:"quarantined"`
+	}
+	if err := c.call(ctx, http.MethodGet, "/api/v1/customers/quarantine", c.query(), nil, &out); err != nil {
+		return err
+	}
+	w := tabwriter.NewWriter(s.Out, 2, 8, 2, ' ', 0)
+	for _, q := range out.Quarantined {
+		fmt.Fprintf(w, "%s\tsince %s\tof its own: %s\tseen on %s\n", q.shownIdentity, q.At, q.Customer, strings.Join(q.Seen, ", "))
+	}
+	return w.Flush()
+}
+
+type quarantineRelease struct {
+	inWorkspace
+	Namespace string `arg:"" enum:"line_user_id,mail,phone,anonymous_id" help:"line_user_id, mail, phone or anonymous_id."`
+	Value     string `arg:"" help:"The value."`
+	Why       string `required:"" placeholder:"TEXT" help:"Why, for the record of changes."`
+}
+
+// Run releases the value.
+func (c *quarantineRelease) Run(ctx context.Context, s Streams) error {
+	in := map[string]string{"namespace": c.Namespace, "value": c.Value, "why": c.Why}
+	if err := c.call(ctx, http.MethodPost, "/api/v1/customers/quarantine/release", c.query(), in, nil); err != nil {
+		return err
+	}
+	_, err := fmt.Fprintf(s.Out, "%s %s is an ordinary value again\n", c.Namespace, c.Value)
+	return err
 }

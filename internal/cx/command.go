@@ -15,9 +15,10 @@ const (
 	CommandUnmerge  CommandKind = 2 // two merged customers are two persons
 	CommandErase    CommandKind = 3 // a person is to be forgotten
 	CommandBackfill CommandKind = 4 // statistics that were not kept before are complete
+	CommandRelease  CommandKind = 5 // an identity in quarantine is an ordinary one again
 )
 
-var commandKindNames = [...]string{"", "merge", "unmerge", "erase", "backfill"}
+var commandKindNames = [...]string{"", "merge", "unmerge", "erase", "backfill", "release"}
 
 // String names the kind.
 func (k CommandKind) String() string {
@@ -84,4 +85,17 @@ func DecodePair(body []byte) (a, b CustomerID, err error) {
 		return 0, 0, ErrCodec
 	}
 	return CustomerID(binary.LittleEndian.Uint64(body)), CustomerID(binary.LittleEndian.Uint64(body[8:])), nil
+}
+
+// AppendIdentity encodes the body of a CommandRelease: the identity.
+func AppendIdentity(dst []byte, id Identity) []byte {
+	return append(append(dst, byte(id.Namespace)), id.Value...)
+}
+
+// DecodeIdentity reads what AppendIdentity wrote.
+func DecodeIdentity(body []byte) (id Identity, err error) {
+	if len(body) < 2 || body[0] == 0 || int(body[0]) >= len(namespaceNames) {
+		return Identity{}, ErrCodec
+	}
+	return Identity{Namespace: Namespace(body[0]), Value: string(body[1:])}, nil
 }

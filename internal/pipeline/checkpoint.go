@@ -39,6 +39,7 @@ type cutHead struct {
 	state      *shared // what shared encodes
 	identities []IdentityRow
 	merged     [][2]cx.CustomerID
+	sightings  []Sighting
 	done       []chan<- struct{} // closed when the cut is committed
 }
 
@@ -100,7 +101,7 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 	for head := range s.cuts {
 		c := &Checkpoint{
 			Epoch: s.epoch, Previous: s.checkpointed(), Position: head.position, Time: head.time, Shared: head.shared,
-			Identities: head.identities, Merged: head.merged,
+			Identities: head.identities, Merged: head.merged, Sightings: head.sightings,
 			SpillFloor: uint32(max(0, (head.time-25*cx.Hour)/cx.Second)),
 			MergeFloor: head.time - cx.Instant(s.opts.KeepMerges/time.Microsecond),
 		}

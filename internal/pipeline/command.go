@@ -44,6 +44,8 @@ func (s *Shard) command(at cx.Position, payload []byte) error {
 		err = s.commandUnmerge(at, &c)
 	case cx.CommandBackfill:
 		return s.commandBackfill(at, &c)
+	case cx.CommandRelease:
+		err = s.release(at, &c)
 	default:
 		return fmt.Errorf("command at %v: this version does not know %s: run a newer one", at, c.Kind)
 	}

@@ -38,6 +38,8 @@ type Store interface {
 	// Merges calls found for every kept merge that id took part in, in order of
 	// position and index. found may keep what it is given.
 	Merges(ctx context.Context, id cx.CustomerID, found func(MergeFact) error) error
+	// EachSighting calls found for every stored sighting, in any order.
+	EachSighting(ctx context.Context, found func(Sighting) error) error
 	// EachDue calls found with the earliest due time of every stored customer that
 	// has one.
 	EachDue(ctx context.Context, found func(id cx.CustomerID, due cx.Instant) error) error
@@ -72,6 +74,7 @@ type Checkpoint struct {
 	Merged     [][2]cx.CustomerID // loser, winner; twice the same: merged no more
 	Merges     []MergeChange      // in order
 	MergeFloor cx.Instant         // merges made before this may be dropped
+	Sightings  []Sighting         // one replaces that of the same identity; with nobody seen it removes it
 	Spilled    []SpillRow
 	SpillFloor uint32        // spilled marks received before this second may be dropped
 	Deliveries []cx.Delivery // put into the outbox …
@@ -92,6 +95,9 @@ type MergeFact = profile.MergeFact
 
 // FactKey names one merge.
 type FactKey = profile.FactKey
+
+// Sighting says on which users a value was seen, and whether it is in quarantine.
+type Sighting = profile.Sighting
 
 // MergeChange is one change to the kept merges: Put one, or Forget or mark as
 // undone the one called Key.

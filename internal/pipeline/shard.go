@@ -253,6 +253,12 @@ func (s *Shard) recover(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	if err := s.opts.Store.EachSighting(ctx, func(x Sighting) error {
+		s.resolver.LoadSighting(x)
+		return nil
+	}); err != nil {
+		return err
+	}
 	if err := s.opts.Store.EachDelivery(ctx, 0, func(d cx.Delivery) error {
 		s.lanes[d.Customer.Lane()].outbox.put(d.Key)
 		return nil

@@ -18,6 +18,7 @@ type Fingerprint struct {
 	State     [32]byte // SHA-256 over every customer's encoding, by id
 	Shared    [32]byte // SHA-256 of the state shared between customers
 	Outbox    [32]byte // SHA-256 over the keys of what is to be sent, in order
+	Sightings [32]byte // SHA-256 of which values were seen on whom
 }
 
 // Fingerprint sums the state up. It may be called only after Run has returned.
@@ -64,6 +65,7 @@ func (s *Shard) Fingerprint(ctx context.Context, each func(cx.CustomerID, [32]by
 	f := Fingerprint{Position: s.position, Customers: len(rows), Shared: sha256.Sum256(s.state.encode())}
 	h.Sum(f.State[:0])
 	f.Outbox = s.outboxSum()
+	f.Sightings = sha256.Sum256(s.resolver.AppendSightings(nil))
 	return f, nil
 }
 

@@ -233,7 +233,10 @@ func (s *Shard) split(at cx.Position, c *cx.Command, u *unmerge) {
 
 // reason is what the warehouse says of why a merge was undone.
 func reason(c *cx.Command) string {
-	if c.Why == "" {
+	switch {
+	case c.Who == "" && c.Why != "":
+		return c.Why // by the program itself
+	case c.Why == "":
 		return profile.ByOperator
 	}
 	return fmt.Sprintf("%s: %s", profile.ByOperator, c.Why)

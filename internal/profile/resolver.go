@@ -23,6 +23,8 @@ import "github.com/kikubari/kikubari/internal/cx"
 //   - When the company vouches for a user on a device that belongs to a claimed
 //     customer, the device moves to the user. The claimed customer's history
 //     comes with it only when it claimed to be that user from that one device.
+//   - A value that was seen on too many users finds and links nobody: see
+//     Sighting.
 //   - Customers who are kept apart share nothing: an event that names both
 //     belongs to the one of its strongest identity and links nothing across.
 type Resolver struct {
@@ -33,6 +35,11 @@ type Resolver struct {
 	loaded   []loadedName // not yet counted
 	scratch  []name
 	parted   parted
+
+	sightings map[cx.HashKey]*Sighting
+	sighted   []cx.HashKey // those that changed
+	shut      int          // how many are in quarantine
+	shutEver  int          // how many came into it
 
 	// Set where not everybody is known.
 	heeds     func(cx.HashKey) bool              // which identities count
@@ -95,6 +102,9 @@ func (r *Resolver) Configure(w cx.Workspace, s Settings) {
 func (r *Resolver) Resolve(ev *cx.Event, at cx.Position, now cx.Instant) Resolution {
 	r.settle()
 	names := r.names(ev)
+	if r.shut > 0 {
+		names = r.shutOut(names)
+	}
 	if len(names) == 0 || names[0].alias {
 		return Resolution{}
 	}
@@ -104,7 +114,10 @@ func (r *Resolver) Resolve(ev *cx.Event, at cx.Position, now cx.Instant) Resolut
 	s := resolving{r: r, ev: ev, names: names, now: now}
 	s.choose(at)
 	for i := range names {
-		s.join(&names[i])
+		s.join(&names[i], at)
+	}
+	if r.shut > 0 && !s.out.New {
+		s.own()
 	}
 	return s.out
 }

@@ -67,19 +67,23 @@ func (s *resolving) onlyDevice(n *name, id cx.CustomerID) bool {
 
 // join brings one identity of the event to its customer, or leaves it where it
 // is.
-func (s *resolving) join(n *name) {
+func (s *resolving) join(n *name, at cx.Position) {
 	id := s.r.owner(n.key)
 	switch {
 	case id == 0 && !s.unsignedAlias(n, s.out.Customer):
 		s.link(n)
 	case id == 0 || id == s.out.Customer || s.unsignedAlias(n, id):
 	case s.r.apart(s.out.Customer, id):
+		s.sight(n, id, at)
 	case s.disowned(n, id):
 		s.move(n, id)
 	case s.mayMerge(n, id):
 		s.merge(n, id)
 	case s.mayMove(n, id):
 		s.move(n, id)
+		s.sight(n, id, at)
+	default:
+		s.sight(n, id, at)
 	}
 }
 
@@ -142,7 +146,23 @@ func (s *resolving) move(n *name, id cx.CustomerID) {
 func (s *resolving) merge(n *name, id cx.CustomerID) {
 	m := s.r.unite(s.out.Customer, id, n.Namespace.String()+" "+s.ev.Type.String())
 	m.Identity, m.Lead = n.Identity, s.names[0].Identity
-	s.out.Moves = slices.DeleteFunc(s.out.Moves, func(v Move) bool { return v.From == m.Loser })
+	s.out.Moves = slices.DeleteFunc(s.out.Moves, func(v Move) bool {
+		return v.From == m.Loser && (s.r.shut == 0 || !s.r.isShut(v.Identity.Hash(s.ev.Workspace)))
+	})
+	for i := range s.out.Moves {
+		if v := &s.out.Moves[i]; v.From == m.Loser { // into quarantine, from whoever has it now
+			v.From = m.Winner
+		}
+	}
 	s.out.Customer = m.Winner
 	s.out.Merges = append(s.out.Merges, m)
+}
+
+// own links a quarantined value to the customer of its own, when that is who the
+// event is of: nobody has done it before the first event.
+func (s *resolving) own() {
+	n := &s.names[0]
+	if x := s.r.sightings[n.key]; x != nil && x.Since != 0 && x.Own == s.out.Customer {
+		s.out.Links = append(s.out.Links, x.Identity)
+	}
 }

@@ -31,6 +31,7 @@ type writer struct {
 	dropMerged                    *stmt
 	putMerge, forgetMerge         *stmt
 	undoMerge, dropMerges         *stmt
+	putSighting, dropSighting     *stmt
 }
 
 // Sizes.
@@ -73,6 +74,8 @@ func (w *writer) open(path string) (err error) {
 		{&w.forgetMerge, "DELETE FROM merges WHERE position = ? AND loser = ? AND winner = ? AND undone = 0"},
 		{&w.undoMerge, "UPDATE merges SET undone = ? WHERE position = ? AND loser = ? AND winner = ?"},
 		{&w.dropMerges, "DELETE FROM merges WHERE (position, loser, winner) IN (SELECT position, loser, winner FROM merges WHERE at < ? ORDER BY at LIMIT ?)"},
+		{&w.putSighting, "REPLACE INTO sightings (workspace, namespace, value, seen, since, own, linked) VALUES (?, ?, ?, ?, ?, ?, ?)"},
+		{&w.dropSighting, "DELETE FROM sightings WHERE workspace = ? AND namespace = ? AND value = ?"},
 		{&w.putSpilled, "REPLACE INTO spilled (customer, message, at) VALUES (?, ?, ?)"},
 		{&w.putDelivery, "REPLACE INTO outbox (" + outboxColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
 		{&w.dropDelivery, "DELETE FROM outbox WHERE key = ?"},
@@ -157,7 +160,7 @@ func (w *writer) checkpoint(c *pipeline.Checkpoint) error {
 	case h.position != c.Previous:
 		return cx.E(cx.Conflict, "", fmt.Sprintf("the last checkpoint is at %v, not at %v", h.position, c.Previous))
 	}
-	for _, write := range []func(*pipeline.Checkpoint) error{w.writeCustomers, w.writeIdentities, w.writeSpilled, w.writeOutbox, w.writeMerges} {
+	for _, write := range []func(*pipeline.Checkpoint) error{w.writeCustomers, w.writeIdentities, w.writeSpilled, w.writeOutbox, w.writeMerges, w.writeSightings} {
 		if err := write(c); err != nil {
 			return err
 		}

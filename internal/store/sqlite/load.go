@@ -20,7 +20,7 @@ type reader struct {
 	everyCustomer, everyDue          *stmt
 	nextCustomers                    *stmt
 	everyIdentity, everyMerged, seen *stmt
-	family, merges                   *stmt
+	family, merges, everySighting    *stmt
 	outbox                           *stmt
 }
 
@@ -58,6 +58,7 @@ func openReader(path string) (_ *reader, err error) {
 			SELECT loser, winner FROM merged WHERE winner = ?
 			UNION SELECT m.loser, m.winner FROM merged m JOIN f ON m.winner = f.loser) SELECT loser, winner FROM f`},
 		{&r.merges, "SELECT " + mergeColumns + " FROM merges WHERE winner = ? UNION SELECT " + mergeColumns + " FROM merges WHERE loser = ? ORDER BY position, ordinal"},
+		{&r.everySighting, "SELECT workspace, namespace, value, seen, since, own, linked FROM sightings"},
 		{&r.seen, "SELECT at FROM spilled WHERE customer = ? AND message = ? AND at >= (SELECT spill_floor FROM head)"},
 	} {
 		if *p.to, err = r.prepare(p.query); err != nil {

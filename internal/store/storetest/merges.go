@@ -75,3 +75,26 @@ func merges(t *testing.T, open func() pipeline.Store) {
 	m.commit(pipeline.Checkpoint{MergeFloor: 20})
 	equal(t, "the old merges of 8", kept(t, start(t, open()), 8), []pipeline.MergeFact{*again})
 }
+
+func sightings(t *testing.T, open func() pipeline.Store) {
+	m := start(t, open())
+	all := func(s pipeline.Store) map[string]pipeline.Sighting {
+		out := map[string]pipeline.Sighting{}
+		if err := s.EachSighting(ctx, func(x pipeline.Sighting) error {
+			out[string(x.Workspace)+" "+x.Identity.Value] = x
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return out
+	}
+	kiosk := pipeline.Sighting{Workspace: "demo", Identity: cx.Identity{Namespace: cx.AnonymousID, Value: "kiosk"}, Seen: []cx.CustomerID{1, 1 << 63}}
+	office := pipeline.Sighting{Workspace: "demo", Identity: cx.Identity{Namespace: cx.Mail, Value: "info@x.jp"}, Seen: []cx.CustomerID{3}}
+	m.commit(pipeline.Checkpoint{Sightings: []pipeline.Sighting{kiosk, office}})
+	equal(t, "sightings", all(m), map[string]pipeline.Sighting{"demo kiosk": kiosk, "demo info@x.jp": office})
+
+	kiosk.Seen, kiosk.Since, kiosk.Own, kiosk.Identity.Since = append(kiosk.Seen, 5), 77, 1<<63+9, 12
+	office.Seen = nil
+	m.commit(pipeline.Checkpoint{Sightings: []pipeline.Sighting{kiosk, office}})
+	equal(t, "sightings", all(start(t, open())), map[string]pipeline.Sighting{"demo kiosk": kiosk})
+}

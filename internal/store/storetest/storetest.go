@@ -33,6 +33,7 @@ func Run(t *testing.T, place func(t *testing.T) (open func() pipeline.Store)) {
 		{"identities are replaced by key", identities},
 		{"due times follow the customers", due},
 		{"merges are kept, changed in order, and dropped with age", merges},
+		{"sightings are replaced and removed", sightings},
 		{"spilled marks are found until the floor passes them", spilled},
 		{"the outbox holds what is not settled", outbox},
 		{"a second user of the store is fenced off", fenced},
