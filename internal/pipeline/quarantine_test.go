@@ -21,7 +21,7 @@ func TestQuarantineUndoesLinks(t *testing.T) {
 	j := openJournal(t, filepath.Join(dir, "journal"), clock)
 	visits(t, j, clock, 8, 100)
 	house := new(shelf)
-	s, stop := live(t, j, filepath.Join(dir, "state.db"), house)
+	s, stop := live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
 	n := 100
 	call := func(device, user string) cx.Position {
 		n++
@@ -54,7 +54,7 @@ func TestQuarantineUndoesLinks(t *testing.T) {
 		t.Fatal("five users are not too many")
 	}
 	stop() // what was seen so far is in the checkpoint
-	s, stop = live(t, j, filepath.Join(dir, "state.db"), house)
+	s, stop = live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
 	call("kiosk", "q5")
 	if err := s.Flush(t.Context()); err != nil {
 		t.Fatal(err)

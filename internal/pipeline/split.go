@@ -40,13 +40,20 @@ func newSplit(u *unmerge, c *cx.Command) *split {
 func (w *worker) divide(l *lane, o *order) {
 	x := o.split
 	r := w.customer(l, o, o.about)
+	if w.state.takingOver {
+		w.catchUp(l, r, o.at)
+	}
 	w.touch(r)
 	w.fireOwn(r, o.at, w.scope.Now)
 	portions := x.portions(&r.customer)
+	whole := r.customer.Stats
 	for i := range x.Parts[1:] {
 		x.portion[i+1] <- portions[i+1]
 	}
 	w.become(r, &x.Parts[0], portions[0])
+	if w.shard.opts.reduced != nil { // a filler's statistics are not among those that were worked out
+		r.customer.Stats = whole
+	}
 	w.noteSplit(o)
 	w.judgeAnew(l, r, o)
 }
@@ -63,6 +70,9 @@ func (w *worker) revive(l *lane, o *order) {
 	r := w.customer(l, o, o.about)
 	w.touch(r)
 	w.become(r, p, portion)
+	if w.shard.opts.reduced != nil {
+		r.customer.Stats = nil
+	}
 	w.judgeAnew(l, r, o)
 }
 
