@@ -47,10 +47,10 @@ func TestLogIsTheJournalNeverTrimmed(t *testing.T) {
 			rt.Fatal(err)
 		}
 		begin := st.First
-		for range rapid.IntRange(1, 20).Draw(rt, "steps") {
+		for range rapid.IntRange(1, 12).Draw(rt, "steps") {
 			switch rapid.SampledFrom([]string{"append", "append", "archive", "release", "read"}).Draw(rt, "act") {
 			case "append":
-				for range rapid.IntRange(1, 15).Draw(rt, "appends") {
+				for range rapid.IntRange(1, 8).Draw(rt, "appends") {
 					step++
 					if err := appendTo(t.Context(), j, fmt.Sprint("entry ", step)); err != nil {
 						rt.Fatal(err)
