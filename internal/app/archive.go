@@ -150,27 +150,28 @@ func (a *App) archiveSealed(ctx context.Context, pace archive.Pace) error {
 	return err
 }
 
-// trimJournal makes room when the journal has used three quarters of what it
-// may: it releases the oldest tenth again and again, but nothing that is not
-// archived or that recovery still needs.
+// trimJournal makes room. When the journal has used three quarters of what it may,
+// it archives what is not archived yet and releases the oldest tenth, again and
+// again. When the disk has room for a few files of the archive only, it releases
+// the oldest tenth once, as far as that is archived already.
 func (a *App) trimJournal(ctx context.Context) error {
-	limit := uint64(a.config.JournalMaxMB) << 20
-	for limit > 0 {
+	limit, scarce := uint64(a.config.JournalMaxMB)<<20, 4*uint64(a.config.ArchiveEveryMB)<<20
+	for {
 		st, err := a.journal.Stat(ctx)
-		if err != nil || st.Bytes < limit/4*3 {
+		full := limit > 0 && st.Bytes >= limit/4*3
+		if err != nil || !full && st.Free >= scarce {
 			return err
 		}
 		below := st.First + max((st.Last-st.First)/10, 1)
-		if a.archive.Last()+1 < below {
+		if full && a.archive.Last()+1 < below {
 			if err := a.archiveSealed(ctx, archive.Hurried); err != nil {
 				return err
 			}
 		}
-		if n, err := a.release(ctx, below); err != nil || n == 0 {
+		if n, err := a.release(ctx, below); err != nil || n == 0 || !full {
 			return err
 		}
 	}
-	return nil
 }
 
 // release lets the journal drop the records below a sequence, as far as they are
