@@ -104,6 +104,7 @@ func (a *Archive) load() error {
 			if err := os.Remove(path); err != nil {
 				return err
 			}
+			a.o.Log.Info("a half-written file of the archive was removed", slog.String("file", e.Name()))
 			continue
 		}
 		info, err := e.Info()
