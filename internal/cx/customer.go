@@ -22,6 +22,7 @@ type Customer struct {
 	Segments []uint64    // bit i: is in the segment with slot i; no trailing zero words
 	Judged   uint64      // sequence of the published set that Segments was last evaluated against
 	Filled   uint64      // number of the last back-fill whose statistics it has taken over
+	Unknown  []int       // slots of statistics that cannot be known for this customer, ascending
 	Ledger   []Attention // what we said to this person, oldest first
 	Tallies  []Tally     // counts of lines that left the ledger, by action
 	Timers   []Timer     // by due time, then kind, then reference

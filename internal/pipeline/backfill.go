@@ -34,17 +34,18 @@ type backfill struct {
 
 // backfills are those of one workspace.
 type backfills struct {
-	filled  uint64             // number of the last one that became valid
-	filling []*backfill        // not valid yet, oldest first
-	open    []*backfill        // valid, but not taken over by all customers, oldest first
-	since   map[int]cx.Instant // slot -> since when it counts, for those that do not count everything
+	filled  uint64              // number of the last one that became valid
+	filling []*backfill         // not valid yet, oldest first
+	open    []*backfill         // valid, but not taken over by all customers, oldest first
+	known   map[int]cx.Position // slot -> of the command that made it known, for those that were back-filled
+	since   map[int]cx.Instant  // slot -> since when it counts, for those that do not count everything
 }
 
 // inherit gives w, which takes effect at a position in place of old, the
 // back-fills that go on, and a new one for what old did not keep. number is that
 // of the last back-fill so far; inherit returns the last one afterwards.
 func (w *workspace) inherit(old *workspace, at cx.Position, past bool, number uint64) uint64 {
-	w.backfills = backfills{filled: old.filled, open: old.open, since: map[int]cx.Instant{}}
+	w.backfills = backfills{filled: old.filled, open: old.open, known: map[int]cx.Position{}, since: map[int]cx.Instant{}}
 	asked := map[int]bool{}
 	for _, s := range w.set.Statistics {
 		asked[s.Slot] = true
@@ -72,8 +73,13 @@ func (w *workspace) inherit(old *workspace, at cx.Position, past bool, number ui
 	for _, s := range w.set.Statistics { // ascending by slot
 		if !known[s.Slot] {
 			fresh.slots = append(fresh.slots, s.Slot)
-		} else if since, ok := old.since[s.Slot]; ok {
+			continue
+		}
+		if since, ok := old.since[s.Slot]; ok {
 			w.since[s.Slot] = since
+		}
+		if at, ok := old.known[s.Slot]; ok {
+			w.known[s.Slot] = at
 		}
 	}
 	if past && len(fresh.slots) > 0 {
@@ -83,6 +89,18 @@ func (w *workspace) inherit(old *workspace, at cx.Position, past bool, number ui
 	}
 	w.prepare()
 	return number
+}
+
+// knownSince returns the slots of statistics that became known by back-filling
+// after a position, ascending: what was kept of customers before it does not have
+// them.
+func (w *workspace) knownSince(at cx.Position) (slots []int) {
+	for _, slot := range slices.Sorted(maps.Keys(w.known)) {
+		if w.known[slot] > at {
+			slots = append(slots, slot)
+		}
+	}
+	return slots
 }
 
 // prepare makes what follows from set and back-fills.
@@ -165,6 +183,10 @@ func (s *shared) appendBackfills(b []byte) []byte {
 		for _, slot := range slices.Sorted(maps.Keys(w.since)) {
 			b = binary.AppendVarint(binary.AppendUvarint(b, uint64(slot)), int64(w.since[slot]))
 		}
+		b = binary.AppendUvarint(b, uint64(len(w.known)))
+		for _, slot := range slices.Sorted(maps.Keys(w.known)) {
+			b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(slot)), uint64(w.known[slot]))
+		}
 		for _, list := range [...][]*backfill{w.filling, w.open} {
 			b = binary.AppendUvarint(b, uint64(len(list)))
 			for _, f := range list {
@@ -197,10 +219,14 @@ func (s *shared) readBackfills(r *reader) {
 	}
 	for _, name := range s.names() {
 		w := s.workspaces[name]
-		w.filled, w.since = r.uvarint(), map[int]cx.Instant{}
+		w.filled, w.known, w.since = r.uvarint(), map[int]cx.Position{}, map[int]cx.Instant{}
 		for n := r.uvarint(); n > 0 && !r.bad; n-- {
 			slot := int(r.uvarint())
 			w.since[slot] = cx.Instant(r.varint())
+		}
+		for n := r.uvarint(); n > 0 && !r.bad; n-- {
+			slot := int(r.uvarint())
+			w.known[slot] = cx.Position(r.uvarint())
 		}
 		for _, list := range [...]*[]*backfill{&w.filling, &w.open} {
 			for n := r.uvarint(); n > 0 && !r.bad; n-- {

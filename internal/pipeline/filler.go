@@ -49,6 +49,7 @@ type ScratchStore interface {
 type reduced struct {
 	workspace cx.Workspace
 	number    uint64
+	slots     []int
 	plan      *profile.Plan
 }
 
@@ -65,7 +66,7 @@ func (w *workspace) reduce(f *backfill) *reduced {
 			specs = append(specs, profile.SlotSpec{Slot: s.Slot, Spec: s.Spec})
 		}
 	}
-	return &reduced{workspace: w.name, number: f.number, plan: profile.NewPlan(w.settings, specs)}
+	return &reduced{workspace: w.name, number: f.number, slots: f.slots, plan: profile.NewPlan(w.settings, specs)}
 }
 
 // foreign reports whether the machine is a filler that has nothing to do with the
@@ -136,12 +137,27 @@ func (s *Shard) finish(at cx.Position) error {
 // machine it works for.
 type reading struct {
 	History
-	journal Journal
+	host *Shard // the machine it works for
+}
+
+// Follow makes reading a Journal. While the machine that it works for has events
+// to take, the filler rests after each record for longer than it has worked.
+func (r reading) Follow(ctx context.Context, from uint64, fn func(*journal.Record) error) error {
+	before := uint64(0)
+	return r.History.Follow(ctx, from, func(record *journal.Record) error {
+		begun := time.Now()
+		err := fn(record)
+		if now := r.host.applied.Load(); now != before {
+			before = now
+			time.Sleep(min(time.Since(begun)*3/2, 50*time.Millisecond))
+		}
+		return err
+	})
 }
 
 // Append makes reading a Journal.
 func (r reading) Append(ctx context.Context, entries []cx.Entry, tag any) (cx.Position, error) {
-	return r.journal.Append(ctx, entries, tag)
+	return r.host.opts.Journal.Append(ctx, entries, tag)
 }
 
 // noRows is a warehouse that wants none.
@@ -179,7 +195,7 @@ func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill) (_ *f
 		}
 	}()
 	shard, err := Open(ctx, Options{
-		Journal: reading{s.opts.History, s.opts.Journal}, Store: store, Warehouse: noRows{}, Log: s.opts.Log, Passive: true,
+		Journal: reading{s.opts.History, s}, Store: store, Warehouse: noRows{}, Log: s.opts.Log, Passive: true,
 		Workers: max(1, s.opts.Workers/2), CheckpointEvery: fillerCut, CacheBytes: max(32<<20, s.opts.CacheBytes/4), RestAfter: s.opts.RestAfter,
 		reduced: w.reduce(f),
 	})

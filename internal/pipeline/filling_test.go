@@ -103,3 +103,84 @@ func TestBackfillWhileEventsGoOn(t *testing.T) {
 		t.Error("nobody was found to be in the new segment")
 	}
 }
+
+// An un-merge begins with what was kept before a merge. What was asked for since
+// cannot be told for its people, and is unknown; for everybody else it is known.
+func TestBackfillDoesNotGuessAboutTheUnmerged(t *testing.T) {
+	for _, early := range []bool{true, false} {
+		t.Run(map[bool]string{true: "un-merged before", false: "un-merged after"}[early], func(t *testing.T) {
+			dir := t.TempDir()
+			clock := &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
+			j := openJournal(t, filepath.Join(dir, "journal"), clock)
+			visits(t, j, clock, 6, 200)
+			house := new(shelf)
+			o := pipeline.Options{History: fromBeginning{j}, Scratch: sqlite.Scratch{Dir: filepath.Join(dir, "backfill")}}
+			s, stop := live(t, j, filepath.Join(dir, "state.db"), house, o)
+			at := map[string]cx.CustomerID{}
+			for i, device := range []string{"tv", "car", "radio", "tv", "car"} {
+				p := say(t, j, added(device, i+1), clock.now())
+				if at[device] == 0 {
+					at[device] = cx.NewCustomerID(p)
+				}
+				clock.pass(time.Minute)
+			}
+			merged, err := s.Command(t.Context(), &cx.Command{Kind: cx.CommandMerge, Workspace: "demo", Body: cx.AppendPair(nil, at["car"], at["tv"])})
+			if err != nil {
+				t.Fatal(err)
+			}
+			unmerge := func() {
+				t.Helper()
+				_, err := s.Unmerge(t.Context(), house, pipeline.ToUnmerge{Workspace: "demo", Customer: at["car"], Merge: merged.Position, Who: "k_admin", Why: "they were two"})
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			if early {
+				unmerge()
+			}
+			docs, err := definition.ParseCanonical(curious(t))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, _, problems, err := s.Publish(t.Context(), pipeline.Publication{Workspace: "demo"}, docs, pipeline.Review{}); err != nil || len(problems) > 0 {
+				t.Fatal(err, problems)
+			}
+			eventually(t, "all is filled and taken over", func() bool { return len(s.Backfills()) == 0 })
+			if !early {
+				unmerge()
+			}
+			say(t, j, added("car", 6), clock.now())
+			if err := s.Flush(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			for device, want := range map[string]bool{"tv": true, "car": true, "radio": false} {
+				new, old, number := 0, 0, 0.0
+				err := s.Inspect(t.Context(), at[device], func(c *cx.Customer, set *definition.Set, stats cx.Statistics, _ cx.Instant) {
+					for _, spec := range set.Statistics {
+						switch v := stats.Value(spec.Slot); {
+						case v.Kind == cx.Unknown:
+							new++
+						case spec.Spec.String() == `count("Product Added", "all")`:
+							number = v.Float()
+						default:
+							old++
+						}
+					}
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if (new > 50) != want || old < 5 || !want && number != 1 {
+					t.Errorf("%s: %d values are unknown and %d are known; it has added %v", device, new, old, number)
+				}
+			}
+			stop()
+			got := run(t, j, filepath.Join(dir, "state.db"), house, o)
+			o.Scratch = sqlite.Scratch{Dir: filepath.Join(dir, "plain")}
+			want := run(t, j, filepath.Join(dir, "plain.db"), new(shelf), o)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("another state (-replayed +lived):\n%s", diff)
+			}
+		})
+	}
+}

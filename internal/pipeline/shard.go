@@ -376,6 +376,9 @@ func (s *Shard) record(r *journal.Record) error {
 		if at <= s.position {
 			continue
 		}
+		if i%yieldEvery == yieldEvery-1 && s.opts.reduced != nil {
+			runtime.Gosched()
+		}
 		switch e := r.Entries[i]; e.Kind {
 		case cx.EntryEvent:
 			waiter, _ := asker.(*Waiter)

@@ -39,6 +39,7 @@ func newSplit(u *unmerge, c *cx.Command) *split {
 // divide gives the others what is theirs and leaves the customer what is its own.
 func (w *worker) divide(l *lane, o *order) {
 	x := o.split
+	w.ws = w.state.workspace(o.about)
 	r := w.customer(l, o, o.about)
 	if w.state.takingOver {
 		w.catchUp(l, r, o.at)
@@ -46,14 +47,10 @@ func (w *worker) divide(l *lane, o *order) {
 	w.touch(r)
 	w.fireOwn(r, o.at, w.scope.Now)
 	portions := x.portions(&r.customer)
-	whole := r.customer.Stats
 	for i := range x.Parts[1:] {
 		x.portion[i+1] <- portions[i+1]
 	}
-	w.become(r, &x.Parts[0], portions[0])
-	if w.shard.opts.reduced != nil { // a filler's statistics are not among those that were worked out
-		r.customer.Stats = whole
-	}
+	w.become(r, &x.Parts[0], x.Undone.Position, portions[0])
 	w.noteSplit(o)
 	w.judgeAnew(l, r, o)
 }
@@ -67,12 +64,10 @@ func (w *worker) revive(l *lane, o *order) {
 		page.unleave(o.customer)
 	}
 	w.next.gone = slices.DeleteFunc(w.next.gone, func(id cx.CustomerID) bool { return id == o.customer })
+	w.ws = w.state.workspace(o.about)
 	r := w.customer(l, o, o.about)
 	w.touch(r)
-	w.become(r, p, portion)
-	if w.shard.opts.reduced != nil {
-		r.customer.Stats = nil
-	}
+	w.become(r, p, o.split.Undone.Position, portion)
 	w.judgeAnew(l, r, o)
 }
 
@@ -80,10 +75,11 @@ func (w *worker) revive(l *lane, o *order) {
 func (p *page) unleave(id cx.CustomerID) { delete(p.left, id) }
 
 // become makes the resident the customer of a part.
-func (w *worker) become(r *resident, p *profile.UnmergedPart, own portion) {
+func (w *worker) become(r *resident, p *profile.UnmergedPart, undone cx.Position, own portion) {
 	workspace := r.customer.Workspace
 	r.customer = *p.Customer
 	c := &r.customer
+	w.doubt(c, undone)
 	c.Workspace, c.Ledger, c.Tallies = workspace, own.ledger, own.tallies
 	for _, t := range own.timers {
 		setTimer(c, t)
@@ -92,6 +88,19 @@ func (w *worker) become(r *resident, p *profile.UnmergedPart, own portion) {
 		c.Ledger[i].Session = sessionAt(c, &c.Ledger[i])
 	}
 	w.spill(c, p.Marks)
+}
+
+// doubt notes which statistics an un-merge cannot tell: what was kept from before
+// the merge it undoes does not have those that were back-filled since, and a
+// filler's none at all.
+func (w *worker) doubt(c *cx.Customer, undone cx.Position) {
+	c.Filled = w.ws.filled
+	if r := w.shard.opts.reduced; r != nil {
+		c.Stats, c.Unknown = nil, nil
+		profile.Doubt(c, r.slots)
+		return
+	}
+	profile.Doubt(c, w.ws.knownSince(undone))
 }
 
 // sessionAt returns the number of the session in which a line was said: of those

@@ -19,9 +19,14 @@ import (
 // How many customers of each lane the sweep looks at in one tick. All of them
 // hold up what comes behind the tick.
 const (
-	sweepBusy  = 6
-	sweepQuiet = 200 // when nothing happened since the last tick
+	sweepBusy  = 8
+	sweepQuiet = 64 // when nothing happened since the last tick
 )
+
+// isFilling reports whether a back-fill runs, waits or is being taken over.
+func (w *workspace) isFilling() bool {
+	return len(w.filling) > 0 || slices.ContainsFunc(w.open, func(f *backfill) bool { return len(f.next) > 0 })
+}
 
 // lags reports whether the customer has not taken over what is valid.
 func (w *workspace) lags(c *cx.Customer) bool {
@@ -75,19 +80,21 @@ type historyKey struct {
 	customer cx.CustomerID
 }
 
-// folded returns the statistics that a back-fill has for a customer, nothing
-// when it has none.
-func (w *worker) folded(f *backfill, id cx.CustomerID) []byte {
+// nothing is what a back-fill has for those of whom it has nothing.
+var nothing = new(cx.Customer)
+
+// folded returns the customer as a back-fill has it, with nothing but statistics.
+func (w *worker) folded(f *backfill, id cx.CustomerID) *cx.Customer {
 	if f.from == 0 {
-		return nil
+		return nothing
 	}
 	key := historyKey{f.number, id}
 	if _, ok := w.histories[key]; !ok {
 		w.loadHistories(f, []cx.CustomerID{id})
 	}
-	stats := w.histories[key]
+	have := w.histories[key]
 	delete(w.histories, key)
-	return stats
+	return have
 }
 
 // prefetchHistories loads, in one go, what the customers of the orders will take
@@ -118,28 +125,28 @@ func (w *worker) prefetchHistories(orders []order) {
 	}
 }
 
-// loadHistories reads what a back-fill has for customers; nothing is noted for
-// those it has nothing for.
+// loadHistories reads what a back-fill has for customers, some of whom it may
+// not have.
 func (w *worker) loadHistories(f *backfill, ids []cx.CustomerID) {
 	for _, id := range ids {
-		w.keepHistory(f, id, nil)
+		w.keepHistory(f, id, nothing)
 	}
 	w.untilRead(func(ctx context.Context) error {
 		return w.shard.historyOf(f.number).Customers(ctx, ids, func(id cx.CustomerID, blob []byte) error {
 			c, err := profile.DecodeCustomer(blob)
 			if err == nil {
-				w.keepHistory(f, id, c.Stats)
+				w.keepHistory(f, id, c)
 			}
 			return err
 		})
 	})
 }
 
-func (w *worker) keepHistory(f *backfill, id cx.CustomerID, stats []byte) {
+func (w *worker) keepHistory(f *backfill, id cx.CustomerID, c *cx.Customer) {
 	if w.histories == nil {
-		w.histories = map[historyKey][]byte{}
+		w.histories = map[historyKey]*cx.Customer{}
 	}
-	w.histories[historyKey{f.number, id}] = stats
+	w.histories[historyKey{f.number, id}] = &cx.Customer{Stats: c.Stats, Unknown: c.Unknown}
 }
 
 // untilRead asks a store again until it answers or the shard stops: guessing
@@ -231,7 +238,7 @@ func (w *worker) sweepNext(f *backfill, l *lane, n int) (ids []cx.CustomerID) {
 			c, err := profile.DecodeCustomer(blob)
 			if err == nil {
 				ids = append(ids, id)
-				w.keepHistory(f, id, c.Stats)
+				w.keepHistory(f, id, c)
 			}
 			return err
 		})
@@ -276,6 +283,10 @@ func (s *Shard) becomeValid(name cx.Workspace, at cx.Position, b cx.Backfill) {
 			f.next = sweepStart()
 		}
 		w.filled, w.filling = f.number, w.filling[1:]
+		w.known = maps.Clone(w.known)
+		for _, slot := range f.slots {
+			w.known[slot] = at
+		}
 		w.open = append(slices.Clone(w.open), &f)
 		if f.from == 0 {
 			f.since = s.now // nothing of what came before is kept

@@ -124,7 +124,7 @@ func (s *Shard) Unmerge(ctx context.Context, past Past, u ToUnmerge) (*Undone, e
 
 func (s *Shard) tryUnmerge(ctx context.Context, past Past, u *ToUnmerge) (*Undone, error) {
 	id := s.Current(u.Customer)
-	if ws := s.published.Load().workspace(u.Workspace); len(ws.filling)+len(ws.open) > 0 {
+	if ws := s.published.Load().workspace(u.Workspace); ws.isFilling() {
 		return nil, cx.E(cx.Conflict, "unmerge", "statistics of this workspace are being back-filled; ask again when that has ended")
 	}
 	command := &cx.Command{Kind: cx.CommandUnmerge, Workspace: u.Workspace, Who: u.Who, Why: u.Why}

@@ -70,8 +70,8 @@ type worker struct {
 
 	missing []cx.CustomerID
 
-	histories map[historyKey][]byte // what customers are about to take over
-	warmed    uint8                 // keeps warm's reads from being left out
+	histories map[historyKey]*cx.Customer // what customers are about to take over
+	warmed    uint8                       // keeps warm's reads from being left out
 	sample    sampler
 	counted   cx.Workspace // whose counts these are
 	counts    *Counts
@@ -194,6 +194,9 @@ func (w *worker) take(b *batch) {
 	w.prefetchHistories(b.orders)
 	w.warm(b.orders)
 	for i := range b.orders {
+		if i%yieldEvery == yieldEvery-1 && w.shard.opts.reduced != nil {
+			runtime.Gosched() // requests go first
+		}
 		o := &b.orders[i]
 		l := w.shard.lanes[o.customer.Lane()]
 		switch o.kind {
@@ -220,6 +223,9 @@ func (w *worker) take(b *batch) {
 	w.publishDue()
 	recycle(b)
 }
+
+// yieldEvery is after how many events a filler lets others go first.
+const yieldEvery = 32
 
 // prefetch finds the residents that the orders are about and loads, in one go,
 // the customers that are not in memory.

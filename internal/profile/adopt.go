@@ -1,18 +1,26 @@
 package profile
 
-import "github.com/kikubari/kikubari/internal/cx"
+import (
+	"slices"
 
-// Adopt gives c the statistics of some slots as they stand in another packed
-// list: what c had there is replaced, and dropped where the other has nothing.
-// slots are in ascending order.
-func Adopt(c *cx.Customer, from []byte, slots []int) {
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// Adopt gives c the statistics of some slots as another customer has them: what c
+// had there is replaced, and dropped where the other has nothing. slots are in
+// ascending order.
+func Adopt(c, other *cx.Customer, slots []int) {
+	from := other.Stats
+	c.Unknown = unionSlots(
+		keepSlots(c.Unknown, func(slot int) bool { return !slices.Contains(slots, slot) }),
+		keepSlots(other.Unknown, func(slot int) bool { return slices.Contains(slots, slot) }))
 	w := statsWriter{dst: make([]byte, 0, len(c.Stats)+len(from))}
-	own, other := 0, 0
+	own, next := 0, 0
 	for _, slot := range slots {
 		own = w.carry(c.Stats, own, slot)
 		_, own = seek(c.Stats, own, slot)
 		var payload []byte
-		if payload, other = seek(from, other, slot); payload != nil {
+		if payload, next = seek(from, next, slot); payload != nil {
 			start := len(w.dst)
 			w.begin(slot)
 			w.dst = append(w.dst, payload...)

@@ -43,6 +43,10 @@ func AppendCustomer(dst []byte, c *cx.Customer) []byte {
 		dst = binary.LittleEndian.AppendUint64(dst, w)
 	}
 	dst = appendUvarint(appendUvarint(dst, c.Judged), c.Filled)
+	dst = appendUvarint(dst, uint64(len(c.Unknown)))
+	for _, slot := range c.Unknown {
+		dst = appendUvarint(dst, uint64(slot))
+	}
 	dst = appendUvarint(dst, uint64(len(c.Timers)))
 	for _, t := range c.Timers {
 		dst = append(appendTime(dst, t.Due-c.LastSeen), byte(t.Kind))

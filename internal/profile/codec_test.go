@@ -35,7 +35,7 @@ func fullCustomer() *cx.Customer {
 		Previous: cx.Visit{Start: at - cx.Day, End: at - cx.Day + cx.Hour, Number: 1, Events: 30},
 		Stats:    []byte{0, 1, 3, 7, 2, 1, 2},
 		Seen:     []cx.Seen{cx.NewSeen(1, seconds(at)), cx.NewSeen(1<<63+5, seconds(at)+5)},
-		Segments: []uint64{5, 1 << 63}, Judged: 3, Filled: 3,
+		Segments: []uint64{5, 1 << 63}, Judged: 3, Filled: 3, Unknown: []int{2, 300},
 		Ledger: []cx.Attention{
 			{Decision: cx.NewDecisionID(cx.At(7, 1)), Notice: cx.NewNotice("bar", "top", cx.Web), State: cx.Shown, At: at, ShownAt: at + cx.Second, Session: 2, Said: &cx.Said{Message: 1, Content: []byte(`{}`)}},
 			{Decision: cx.NewDecisionID(cx.At(8, 0)), Notice: cx.NewNotice("card", "modal", cx.Web), State: cx.Dismissed, At: at, End: at + 2},
@@ -130,6 +130,7 @@ func normalize(c *cx.Customer) {
 	c.Consent = append(cx.Consent(nil), c.Consent...)
 	c.Seen = append([]cx.Seen(nil), c.Seen...)
 	c.Segments = append([]uint64(nil), c.Segments...)
+	c.Unknown = append([]int(nil), c.Unknown...)
 	c.Ledger = append([]cx.Attention(nil), c.Ledger...)
 	c.Tallies = append([]cx.Tally(nil), c.Tallies...)
 	c.Timers = append([]cx.Timer(nil), c.Timers...)
@@ -162,7 +163,7 @@ func TestCustomerOfEarlierVersions(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := fullCustomer()
-	want.Filled = 0
+	want.Filled, want.Unknown = 0, nil
 	got, err := DecodeCustomer(b)
 	if err != nil {
 		t.Fatal(err)

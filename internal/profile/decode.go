@@ -21,7 +21,7 @@ func DecodeCustomer(b []byte) (*cx.Customer, error) {
 	c.Session, c.Previous, c.Rate, c.Stats = d.visit(c.LastSeen), d.visit(0), d.rate(), d.stats()
 	c.Identities, c.Seen, c.Segments, c.Judged = d.identities(c.CreatedAt), d.seen(), d.segments(), d.uint()
 	if b[0] >= 2 {
-		c.Filled = d.uint()
+		c.Filled, c.Unknown = d.uint(), d.slots()
 	}
 	c.Timers, c.Traits, c.Consent = d.timers(c.LastSeen), d.traits(), d.consent()
 	c.Ledger, c.Tallies = d.ledger(), d.tallies()
@@ -166,6 +166,14 @@ func (d *decoder) segments() []uint64 {
 	out := list[uint64](d, 8)
 	for i := range out {
 		out[i] = d.word()
+	}
+	return out
+}
+
+func (d *decoder) slots() []int {
+	out := list[int](d, 1)
+	for i := range out {
+		out[i] = int(d.uint())
 	}
 	return out
 }

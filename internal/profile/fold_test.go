@@ -413,14 +413,20 @@ func TestAdopt(t *testing.T) {
 	for _, id := range []string{"b", "c"} {
 		there.apply(cx.Event{Time: morning, MessageID: id}, morning)
 	}
-	Adopt(here.c, there.c.Stats, []int{0, 2, 300})
+	Doubt(here.c, []int{1, 2})
+	Doubt(there.c, []int{9, 300})
+	Adopt(here.c, there.c, []int{0, 2, 300})
+	if !slices.Equal(here.c.Unknown, []int{1, 300}) {
+		t.Errorf("unknown are %v, want 1 and 300", here.c.Unknown)
+	}
+	here.c.Unknown = nil
 	v := here.f.View(NewPlan(Settings{}, slots(0, 1, 2, 9, 300)), here.c, morning)
 	for slot, n := range map[int]float64{0: 2, 1: 1, 2: 2, 9: 0, 300: 0} {
 		if got := v.Value(slot).Float(); got != n {
 			t.Errorf("slot %d reads %v, want %v", slot, got, n)
 		}
 	}
-	if Adopt(here.c, nil, []int{0, 1, 2}); len(here.c.Stats) != 0 {
+	if Adopt(here.c, new(cx.Customer), []int{0, 1, 2}); len(here.c.Stats) != 0 {
 		t.Errorf("with nothing to adopt, %x is left", here.c.Stats)
 	}
 }

@@ -59,6 +59,7 @@ func (f *Folder) Merge(p *Plan, winner, loser *cx.Customer, now cx.Instant) Outc
 	winner.LastSeen = max(winner.LastSeen, loser.LastSeen)
 	winner.Rate = mergeRate(winner.Rate, loser.Rate)
 	winner.Segments, winner.Judged = nil, 0
+	winner.Unknown = unionSlots(winner.Unknown, loser.Unknown)
 	winner.Ledger = mergeLedgers(winner.Ledger, loser.Ledger)
 	winner.Tallies = cx.MergeTallies(winner.Tallies, loser.Tallies)
 	winner.Timers = mergeTimers(winner.Timers, loser.Timers)

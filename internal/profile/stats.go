@@ -166,7 +166,8 @@ func (f *Folder) inCurrency(s *statistic, p *Plan) bool {
 	return f.currency == s.code || f.currency == "" && s.own
 }
 
-// Drop drops from c the statistics that the plan does not keep. Those it keeps
+// Drop drops from c the statistics that the plan does not keep, and what is noted
+// of them. Those it keeps
 // stay as they are, byte for byte: that is a matter of events and merges alone.
 func (f *Folder) Drop(p *Plan, c *cx.Customer) {
 	f.turn++
@@ -179,6 +180,9 @@ func (f *Folder) Drop(p *Plan, c *cx.Customer) {
 		i = x.end
 	}
 	f.stats = w.dst
+	if len(c.Unknown) > 0 {
+		c.Unknown = keepSlots(c.Unknown, func(slot int) bool { return p.find(slot) >= 0 })
+	}
 	if len(w.dst) < len(c.Stats) {
 		c.Stats = replace(c.Stats, w.dst)
 	}

@@ -2,6 +2,7 @@ package profile
 
 import (
 	"math"
+	"slices"
 
 	"github.com/kikubari/kikubari/internal/cx"
 )
@@ -97,7 +98,7 @@ func (v *view) Value(slot int) cx.Value {
 }
 
 func (v *view) compute(s *statistic, at *place) cx.Value {
-	if s.unknown {
+	if s.unknown || len(v.c.Unknown) > 0 && slices.Contains(v.c.Unknown, s.slot) {
 		return cx.UnknownValue()
 	}
 	if at.found != v.turn {
