@@ -99,3 +99,19 @@ func DecodeIdentity(body []byte) (id Identity, err error) {
 	}
 	return Identity{Namespace: Namespace(body[0]), Value: string(body[1:])}, nil
 }
+
+// AppendErase encodes the body of a CommandErase: whom. It holds nothing else,
+// for the journal keeps it.
+func AppendErase(dst []byte, id CustomerID) []byte {
+	return binary.LittleEndian.AppendUint64(append(dst, eraseCodec), uint64(id))
+}
+
+const eraseCodec = 1
+
+// DecodeErase reads what AppendErase wrote.
+func DecodeErase(body []byte) (id CustomerID, err error) {
+	if len(body) != 9 || body[0] != eraseCodec {
+		return 0, ErrCodec
+	}
+	return CustomerID(binary.LittleEndian.Uint64(body[1:])), nil
+}

@@ -40,6 +40,7 @@ type cutHead struct {
 	identities []IdentityRow
 	merged     [][2]cx.CustomerID
 	sightings  []Sighting
+	erased     []cx.CustomerID
 	done       []chan<- struct{} // closed when the cut is committed
 }
 
@@ -101,7 +102,7 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 	for head := range s.cuts {
 		c := &Checkpoint{
 			Epoch: s.epoch, Previous: s.checkpointed(), Position: head.position, Time: head.time, Shared: head.shared,
-			Identities: head.identities, Merged: head.merged, Sightings: head.sightings,
+			Identities: head.identities, Merged: head.merged, Sightings: head.sightings, Erased: head.erased,
 			SpillFloor: uint32(max(0, (head.time-25*cx.Hour)/cx.Second)),
 			MergeFloor: head.time - cx.Instant(s.opts.KeepMerges/time.Microsecond),
 		}

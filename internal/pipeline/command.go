@@ -42,6 +42,8 @@ func (s *Shard) command(at cx.Position, payload []byte) error {
 		err = s.commandMerge(at, &c)
 	case cx.CommandUnmerge:
 		err = s.commandUnmerge(at, &c)
+	case cx.CommandErase:
+		err = s.commandErase(at, &c)
 	case cx.CommandBackfill:
 		return s.commandBackfill(at, &c)
 	case cx.CommandRelease:

@@ -15,6 +15,7 @@ func (b *Batch) add(o *Batch) {
 	b.Moves = append(b.Moves, o.Moves...)
 	b.Merges = append(b.Merges, o.Merges...)
 	b.Resorted = append(b.Resorted, o.Resorted...)
+	b.Erased = append(b.Erased, o.Erased...)
 	b.Deliveries = append(b.Deliveries, o.Deliveries...)
 }
 
@@ -23,7 +24,7 @@ func (b *Batch) reset() {
 	b.Upto = 0
 	b.Events, b.Decisions, b.Exposures = emptied(b.Events), emptied(b.Decisions), emptied(b.Exposures)
 	b.Moves, b.Merges, b.Deliveries = emptied(b.Moves), emptied(b.Merges), emptied(b.Deliveries)
-	b.Resorted = emptied(b.Resorted)
+	b.Resorted, b.Erased = emptied(b.Resorted), emptied(b.Erased)
 }
 
 // emptied returns the memory of rows, which hold on to nothing any more, or none

@@ -10,13 +10,13 @@ import (
 // outbox is what a lane has decided to send and does not know the fate of yet. A
 // delivery stays on the lane of the customer it was decided for, also when that
 // one is merged into another.
-type outbox map[cx.SendKey]struct{}
+type outbox map[cx.SendKey]cx.CustomerID
 
-func (o *outbox) put(k cx.SendKey) {
+func (o *outbox) put(k cx.SendKey, id cx.CustomerID) {
 	if *o == nil {
 		*o = outbox{}
 	}
-	(*o)[k] = struct{}{}
+	(*o)[k] = id
 }
 
 // send puts the treatments just decided for other channels than the page into the
@@ -33,7 +33,7 @@ func (w *worker) send(in *decide.Input, c *cx.Customer, at cx.Position) {
 			Workspace: c.Workspace, Customer: c.ID, Decision: in.ID, Action: t.Action, Purpose: a.Purpose,
 			Channel: t.Channel, Destination: a.Destination, Payload: bytes.Clone(t.Content),
 		}
-		w.shard.lanes[c.ID.Lane()].outbox.put(d.Key)
+		w.shard.lanes[c.ID.Lane()].outbox.put(d.Key, c.ID)
 		w.next.deliveries = append(w.next.deliveries, d)
 		w.shard.sending.Store(true)
 	}

@@ -76,9 +76,10 @@ type Checkpoint struct {
 	MergeFloor cx.Instant         // merges made before this may be dropped
 	Sightings  []Sighting         // one replaces that of the same identity; with nobody seen it removes it
 	Spilled    []SpillRow
-	SpillFloor uint32        // spilled marks received before this second may be dropped
-	Deliveries []cx.Delivery // put into the outbox …
-	Settled    []cx.SendKey  // … and then taken out of it: their fate is known
+	SpillFloor uint32          // spilled marks received before this second may be dropped
+	Deliveries []cx.Delivery   // put into the outbox …
+	Settled    []cx.SendKey    // … and then taken out of it: their fate is known
+	Erased     []cx.CustomerID // of whom, after all that, nothing may be left
 }
 
 // CustomerRow is one customer, encoded. Due is the earliest due time of its
@@ -143,6 +144,7 @@ type Batch struct {
 	Exposures []ExposureRow
 	Moves     []SegmentRow
 	Merges    []MergeRow
+	Erased    []ErasedRow // to be carried out after the rows of the batch are stored
 	Resorted  []ResortRow // events that were stored before, or stand in this batch
 
 	Deliveries []DeliveryRow

@@ -72,6 +72,7 @@ func (s *shelf) Append(_ context.Context, b *pipeline.Batch) error {
 	s.batch.Exposures = append(s.batch.Exposures, b.Exposures...)
 	s.batch.Moves = append(s.batch.Moves, b.Moves...)
 	s.batch.Merges = append(s.batch.Merges, b.Merges...)
+	s.batch.Erased = append(s.batch.Erased, b.Erased...)
 	s.batch.Deliveries = append(s.batch.Deliveries, b.Deliveries...)
 	for _, x := range b.Resorted {
 		for i := range s.batch.Events {

@@ -114,8 +114,9 @@ type Shard struct {
 	unfedTicks int  // … and ticks
 	unsaved    bool // something changed since the last cut
 
-	importsMoved bool // since the last tick
-	partedMoved  bool // the same of watches and of who is kept apart
+	erased       []cx.CustomerID // since the last cut
+	importsMoved bool            // since the last tick
+	partedMoved  bool            // the same of watches and of who is kept apart
 	cutNumber    uint64
 	lastCut      time.Time
 
@@ -260,7 +261,7 @@ func (s *Shard) recover(ctx context.Context) error {
 		return err
 	}
 	if err := s.opts.Store.EachDelivery(ctx, 0, func(d cx.Delivery) error {
-		s.lanes[d.Customer.Lane()].outbox.put(d.Key)
+		s.lanes[d.Customer.Lane()].outbox.put(d.Key, d.Customer)
 		return nil
 	}); err != nil {
 		return err

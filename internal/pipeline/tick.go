@@ -246,7 +246,8 @@ func (s *Shard) setState(state *shared) {
 // workers' parts.
 func (s *Shard) cut(b batch) {
 	identities, merged := s.resolver.Changes()
-	head := &cutHead{number: b.cut, position: b.tick, time: b.now, shared: s.state.encode(), state: s.state, identities: rowsOf(identities), merged: merged, sightings: s.resolver.Sightings()}
+	head := &cutHead{number: b.cut, position: b.tick, time: b.now, shared: s.state.encode(), state: s.state, identities: rowsOf(identities), merged: merged, sightings: s.resolver.Sightings(), erased: s.erased}
+	s.erased = nil
 	for len(s.flushes) > 0 {
 		head.done = append(head.done, <-s.flushes)
 	}

@@ -112,6 +112,7 @@ const (
 	orderFate                    // note the fate of a delivery in the ledger
 	orderSplit                   // an un-merge: give others what is theirs
 	orderRevive                  // an un-merge: take what the split gives
+	orderErase                   // forget the customer
 )
 
 // order is one step of one customer, at one position.
@@ -131,6 +132,7 @@ type order struct {
 	merge     *profile.Merge // that is made
 	split     *split         // of an un-merge
 	fate      *cx.Fate
+	family    []cx.CustomerID // of a person that is erased
 }
 
 // handoff carries a merged customer from its old lane to its new one.
@@ -216,6 +218,8 @@ func (w *worker) take(b *batch) {
 			w.divide(l, o)
 		case orderRevive:
 			w.revive(l, o)
+		case orderErase:
+			w.erase(l, o)
 		}
 	}
 	w.evict()

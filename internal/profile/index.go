@@ -8,7 +8,8 @@ import (
 
 // index maps hashed identities to customers in little memory: 24 bytes an
 // identity at a load of 64 to 88 %, so at most 38. It is cut into 256 tables
-// that grow one by one, so that growing never takes long. Nothing is removed.
+// that grow one by one, so that growing never takes long. Removing is rare and
+// builds a table anew.
 type index struct {
 	tables [256]table
 	n      int

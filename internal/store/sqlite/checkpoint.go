@@ -160,7 +160,7 @@ func (w *writer) checkpoint(c *pipeline.Checkpoint) error {
 	case h.position != c.Previous:
 		return cx.E(cx.Conflict, "", fmt.Sprintf("the last checkpoint is at %v, not at %v", h.position, c.Previous))
 	}
-	for _, write := range []func(*pipeline.Checkpoint) error{w.writeCustomers, w.writeIdentities, w.writeSpilled, w.writeOutbox, w.writeMerges, w.writeSightings} {
+	for _, write := range []func(*pipeline.Checkpoint) error{w.writeCustomers, w.writeIdentities, w.writeSpilled, w.writeOutbox, w.writeMerges, w.writeSightings, w.writeErased} {
 		if err := write(c); err != nil {
 			return err
 		}

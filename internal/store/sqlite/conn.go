@@ -38,11 +38,12 @@ func dial(path, mode string, cache int) (*conn, error) {
 // source writes down how the driver is to open a file.
 func source(path, mode string, cache int) (string, error) {
 	return sourceOf(path, url.Values{
-		"mode":          {mode},
-		"_journal_mode": {"WAL"},
-		"_synchronous":  {"FULL"},
-		"_busy_timeout": {"10000"},
-		"_cache_size":   {strconv.Itoa(-cache)},
+		"mode":           {mode},
+		"_journal_mode":  {"WAL"},
+		"_synchronous":   {"FULL"},
+		"_busy_timeout":  {"10000"},
+		"_cache_size":    {strconv.Itoa(-cache)},
+		"_secure_delete": {"true"}, // what is erased leaves no bytes behind
 	})
 }
 

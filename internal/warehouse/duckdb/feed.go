@@ -186,6 +186,9 @@ func (f *feed) commit(b *pipeline.Batch) error {
 	}
 	err := f.write(b)
 	if err == nil {
+		err = f.erase(b.Erased)
+	}
+	if err == nil {
 		fault.Point("warehouse.inside")
 		err = f.exec(fmt.Sprintf("UPDATE store.meta SET position = %d", uint64(b.Upto)))
 	}
@@ -240,6 +243,9 @@ func span(b *pipeline.Batch) (first, last cx.Position, rows int) {
 	}
 	for i := range b.Deliveries {
 		note(b.Deliveries[i].Position)
+	}
+	for i := range b.Erased {
+		note(b.Erased[i].Position)
 	}
 	return first, last, rows
 }

@@ -1,0 +1,92 @@
+package sqlite
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/pipeline"
+)
+
+// writeErased deletes every row about erased customers, what this checkpoint has
+// just written too. SQLite overwrites what it deletes with zeros meanwhile.
+func (w *writer) writeErased(c *pipeline.Checkpoint) (err error) {
+	if len(c.Erased) == 0 {
+		return nil
+	}
+	for _, id := range c.Erased {
+		for _, rows := range [...]string{
+			"customers WHERE id = ?1", "identities WHERE customer = ?1", "merged WHERE loser = ?1 OR winner = ?1",
+			"merges WHERE loser = ?1 OR winner = ?1", "spilled WHERE customer = ?1", "outbox WHERE customer = ?1",
+		} {
+			if err := w.run("DELETE FROM "+rows, signed(uint64(id))); err != nil {
+				return fmt.Errorf("erase customer %v: %w", id, err)
+			}
+		}
+	}
+	return nil
+}
+
+// run runs a statement once.
+func (c *conn) run(query string, values ...driver.Value) error {
+	args := make([]driver.NamedValue, len(values))
+	for i, v := range values {
+		args[i] = driver.NamedValue{Ordinal: i + 1, Value: v}
+	}
+	_, err := c.raw.ExecContext(unbroken, query, args)
+	return err
+}
+
+// Erase deletes deliveries to customers, with what was to be said in them.
+func (s *Sends) Erase(ctx context.Context, ids []cx.CustomerID) error {
+	return s.alone(ctx, "erase deliveries", func() error {
+		for _, id := range ids {
+			if err := s.run("DELETE FROM sends WHERE customer = ?", signed(uint64(id))); err != nil {
+				return err
+			}
+		}
+		return s.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+	})
+}
+
+// Tidy moves all of the write-ahead log into the file and empties it, so that
+// nothing deleted is left in either. A look-up under way may keep it from that;
+// the error is then of kind Unavailable.
+func (s *State) Tidy(ctx context.Context) (err error) {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	c, err := dial(s.path, "rw", 0)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, c.close()) }()
+	busy, err := c.number("PRAGMA wal_checkpoint(TRUNCATE)")
+	if err == nil && busy != 0 {
+		err = cx.E(cx.Unavailable, "", "the state's log is in use: try again")
+	}
+	return err
+}
+
+// EraseRefused deletes samples of refused input of a workspace in which one of
+// the values stands, and returns how many.
+func (c *Control) EraseRefused(ctx context.Context, w cx.Workspace, values []string) (n int64, err error) {
+	for _, v := range values {
+		if len(strings.TrimSpace(v)) < 3 {
+			continue // it would be found everywhere
+		}
+		r, err := c.db.ExecContext(ctx, "DELETE FROM refused WHERE workspace = ? AND (instr(excerpt, ?2) OR instr(name, ?2))", w, v)
+		if err != nil {
+			return n, fmt.Errorf("erase refused input: %w", err)
+		}
+		more, err := r.RowsAffected()
+		if err != nil {
+			return n, err
+		}
+		n += more
+	}
+	return n, nil
+}

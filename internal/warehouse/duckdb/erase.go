@@ -1,0 +1,42 @@
+package duckdb
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/pipeline"
+)
+
+// erase deletes every row about erased customers, those of the batch that has
+// just been written too, and keeps the positions of their events.
+func (f *feed) erase(rows []pipeline.ErasedRow) error {
+	for i := range rows {
+		r := &rows[i]
+		who := numbers(r.Customers)
+		for _, statement := range []string{
+			fmt.Sprintf("INSERT INTO store.erased SELECT %d, position FROM store.events WHERE customer_id IN (%s)", uint64(r.Position), who),
+			"DELETE FROM store.events WHERE customer_id IN (" + who + ")",
+			"DELETE FROM store.decisions WHERE customer_id IN (" + who + ")",
+			"DELETE FROM store.exposures WHERE customer_id IN (" + who + ")",
+			"DELETE FROM store.moves WHERE customer_id IN (" + who + ")",
+			"DELETE FROM store.merges WHERE winner_id IN (" + who + ") OR loser_id IN (" + who + ")",
+			"DELETE FROM store.deliveries WHERE customer_id IN (" + who + ")",
+		} {
+			if err := f.exec(statement); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// numbers lists customers with commas between.
+func numbers(ids []cx.CustomerID) string {
+	texts := make([]string, len(ids))
+	for i, id := range ids {
+		texts[i] = strconv.FormatUint(uint64(id), 10)
+	}
+	return strings.Join(texts, ", ")
+}
