@@ -31,6 +31,7 @@ type Options struct {
 	Imports    Imports
 	Sends      Sends
 	Backups    Backups
+	Erasures   Erasures
 	Records    Records
 	Health     Health
 	Feed       *Feed // closed by its owner, before the server is shut down
@@ -55,6 +56,7 @@ type API struct {
 	imports    Imports
 	sends      Sends
 	backups    Backups
+	erasures   Erasures
 	records    Records
 	health     Health
 	feed       *Feed
@@ -73,7 +75,7 @@ type API struct {
 func New(o Options) *API {
 	a := &API{
 		keys: o.Keys, store: o.Store, customers: o.Customers, identities: o.Identities, history: o.History,
-		publisher: o.Publisher, imports: o.Imports, sends: o.Sends, records: o.Records, backups: o.Backups, health: o.Health, feed: o.Feed, log: o.Log,
+		publisher: o.Publisher, imports: o.Imports, sends: o.Sends, records: o.Records, backups: o.Backups, erasures: o.Erasures, health: o.Health, feed: o.Feed, log: o.Log,
 		now: o.Now, heartbeat: o.Heartbeat, patience: o.Patience,
 		mux: http.NewServeMux(),
 	}

@@ -227,6 +227,14 @@ func (s *shop) Person(_ context.Context, _ cx.Workspace, _ cx.CustomerID, found 
 
 func (s *shop) PersonTables() []string { return []string{"e", "o", "t", "n", "f", "x"} }
 
+func (s *shop) Erase(_ context.Context, e ToErase) (Erasure, error) {
+	return Erasure{ID: "e_1", Customers: []string{e.Customer.String()}, State: "erased"}, nil
+}
+
+func (s *shop) Erasures(context.Context, cx.Workspace, string, int) ([]Erasure, error) {
+	return []Erasure{{ID: "e_1"}}, nil
+}
+
 func (s *shop) Begin(_ context.Context, dir string) (Backup, error) {
 	return Backup{Dir: dir, State: BackupRunning}, nil
 }

@@ -43,7 +43,7 @@ func newBench(t *testing.T) *bench {
 	}
 	var keys access.Keyring
 	b.API = New(Options{
-		Keys: &keys, Store: b.store, Customers: b.shop, Identities: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Sends: &b.post, Records: b.shop, Backups: b.shop, Health: b.shop,
+		Keys: &keys, Store: b.store, Customers: b.shop, Identities: b.shop, History: b.shop, Publisher: b.shop, Imports: b.shop, Sends: &b.post, Records: b.shop, Backups: b.shop, Erasures: b.shop, Health: b.shop,
 		Feed: &Feed{}, Metrics: prometheus.NewRegistry(), Log: slog.New(slog.NewTextHandler(b.log, nil)), Version: "1.2.3",
 		Now:       func() cx.Instant { return 1_000 * cx.Second },
 		Heartbeat: time.Hour, Patience: 50 * time.Millisecond,
@@ -347,7 +347,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		t.Fatalf("%d %v %.200s", res.StatusCode, err, body)
 	}
 	want := []string{
-		"GET /customers/{id}/export",
+		"GET /customers/{id}/export", "POST /customers/{id}/erase", "GET /erasures", "GET /erasures/{id}",
 		"GET /backups", "POST /backups", "GET /changes", "GET /customers", "GET /customers/{id}", "GET /customers/lookup", "GET /customers/quarantine", "POST /customers/quarantine/release", "GET /customers/{id}/merges", "POST /customers/{id}/merge", "POST /customers/{id}/unmerge", "GET /customers/{id}/story", "GET /decisions/{id}",
 		"GET /backfills", "GET /definitions", "POST /definitions", "GET /definitions/files", "POST /definitions/diff", "POST /definitions/rollback", "GET /imports/{job}", "GET /journal", "POST /journal/archive", "GET /journal/entries", "GET /keys", "POST /keys", "DELETE /keys/{id}", "GET /live", "GET /refused",
 		"POST /sql", "GET /status", "GET /workspaces", "POST /workspaces",
@@ -366,7 +366,7 @@ func TestEveryRouteIsInTheDocument(t *testing.T) {
 		if !ok || op.Summary == "" || op.OperationID == "" || op.Responses["401"] == nil && path != "/live" {
 			t.Errorf("%s is not described: %+v", pattern, op)
 		}
-		asksOrActs := path == "/sql" || path == "/journal/archive" || path == "/backups" || path == "/definitions/diff" || strings.HasPrefix(path, "/sends/") || strings.HasSuffix(path, "/secret") || strings.HasSuffix(path, "merge") || strings.HasSuffix(path, "/release")
+		asksOrActs := path == "/sql" || strings.HasSuffix(path, "/erase") || path == "/journal/archive" || path == "/backups" || path == "/definitions/diff" || strings.HasPrefix(path, "/sends/") || strings.HasSuffix(path, "/secret") || strings.HasSuffix(path, "merge") || strings.HasSuffix(path, "/release")
 		if strings.HasPrefix(pattern, "POST") && !asksOrActs && op.Responses["201"] == nil {
 			t.Errorf("%s is not described as creating something", pattern)
 		}

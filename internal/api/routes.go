@@ -27,6 +27,9 @@ func (a *API) routes() {
 	route(a, "GET /customers/quarantine", toRead, "Values seen on too many users, which link nobody any more", a.quarantined)
 	route(a, "POST /customers/quarantine/release", toChange, "Make such a value an ordinary one again", a.release)
 	route(a, "GET /customers/{id}/story", toRead, "What happened to a customer, newest first", a.story)
+	route(a, "POST /customers/{id}/erase", toChange, "Forget a person", a.erase)
+	route(a, "GET /erasures", toChange, "Who was forgotten, without saying who it was, newest first", a.listErasures)
+	route(a, "GET /erasures/{id}", toChange, "The receipt of an erasure", a.erasure)
 	route(a, "GET /customers/{id}/export", toChange, "Everything that is kept about a person", a.exportPerson, func(op *huma.Operation) {
 		op.Responses = map[string]*huma.Response{"200": {
 			Description: "One JSON object: format, exported_at, workspace, customer, and an array for each kind of row",

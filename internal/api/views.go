@@ -290,7 +290,7 @@ type LogEntries struct {
 type LogEntry struct {
 	Position    string `json:"position"`
 	LogTime     Time   `json:"log_time"`
-	Kind        string `json:"kind" enum:"event,tick,definitions,command,fate,unknown"`
+	Kind        string `json:"kind" enum:"event,tick,definitions,command,fate,erased,unknown"`
 	Workspace   string `json:"workspace,omitempty"`
 	Type        string `json:"type,omitempty" doc:"event: track, page …; command: merge, erase …; fate: sent, failed …"`
 	Name        string `json:"name,omitempty" doc:"event: its name; fate: the action"`

@@ -64,6 +64,7 @@ type App struct {
 
 	archiving archiving
 	backups   backups
+	erasing   erasing
 
 	keys    access.Keyring
 	feed    api.Feed
@@ -118,11 +119,11 @@ func (a *App) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(a.config.Data, 0o700); err != nil {
 		return fmt.Errorf("data directory: %w", err)
 	}
-	a.backups.App, a.backups.asked = a, make(chan string, 1)
+	a.backups.App, a.backups.asked, a.erasing.App = a, make(chan string, 1), a
 	if _, err := checkFormat(a.config.Data); err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.stampFormat, a.openArchive, a.openControl, a.openState, a.openWarehouse, a.openShard, a.openSends} {
+	for _, step := range []func(context.Context) error{a.listen, a.openJournal, a.stampFormat, a.openArchive, a.openControl, a.erasing.load, a.openState, a.openWarehouse, a.openShard, a.openSends} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -130,7 +131,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.meter = newMeter(a.metrics, a.shard, a.journal)
 	a.measure()
 	a.server, err = a.newServer()
-	a.background = append(a.background, a.catchUp, a.deliver, a.undoQuarantined, a.watchStages, a.keepHouse, a.keepArchive, a.backups.serve, a.returnMemory, a.serveProfiles)
+	a.background = append(a.background, a.catchUp, a.deliver, a.undoQuarantined, a.watchStages, a.keepHouse, a.keepArchive, a.backups.serve, a.erasing.finish, a.returnMemory, a.serveProfiles)
 	return err
 }
 

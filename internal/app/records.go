@@ -16,7 +16,10 @@ import (
 )
 
 // Logbook shows what is in a log.
-type Logbook struct{ log *archive.Log }
+type Logbook struct {
+	log   *archive.Log
+	hides func(cx.Position, *cx.Event) bool // nil hides nothing
+}
 
 // OpenLogbook opens the log of a data directory on which no program runs. The
 // caller closes it.
@@ -25,7 +28,7 @@ func OpenLogbook(ctx context.Context, c Config, log io.Writer) (*Logbook, error)
 	if err != nil {
 		return nil, err
 	}
-	return &Logbook{l}, nil
+	return &Logbook{log: l}, nil
 }
 
 // Close closes the log.
@@ -62,7 +65,7 @@ func (l *Logbook) Newest(ctx context.Context, q api.EntriesAsked) (out api.LogEn
 		}
 		var found []api.LogEntry
 		err := l.log.Read(ctx, from, to, func(r *journal.Record) error {
-			found = appendEntries(found, r, &q)
+			found = l.appendEntries(found, r, &q)
 			if extra := len(found) - q.Limit; extra > q.Limit {
 				found = slices.Delete(found, 0, extra)
 			}
@@ -95,7 +98,7 @@ func (l *Logbook) Entries(ctx context.Context, q api.EntriesAsked) (out api.LogE
 	defer cancel()
 	out.Next = q.After.String()
 	err = read(looks, q.After.Sequence(), func(r *journal.Record) error {
-		out.Entries = appendEntries(out.Entries, r, &q)
+		out.Entries = l.appendEntries(out.Entries, r, &q)
 		if len(out.Entries) >= q.Limit {
 			out.Entries = out.Entries[:q.Limit]
 			out.Next = out.Entries[q.Limit-1].Position
@@ -114,13 +117,13 @@ func (l *Logbook) Entries(ctx context.Context, q api.EntriesAsked) (out api.LogE
 }
 
 // appendEntries shows the entries of a record that are asked for.
-func appendEntries(dst []api.LogEntry, r *journal.Record, q *api.EntriesAsked) []api.LogEntry {
+func (l *Logbook) appendEntries(dst []api.LogEntry, r *journal.Record, q *api.EntriesAsked) []api.LogEntry {
 	for i := range r.Entries {
 		at := cx.At(r.Sequence, i)
 		if at <= q.After {
 			continue
 		}
-		e := showEntry(&r.Entries[i], q.Full)
+		e := l.showEntry(at, &r.Entries[i], q.Full)
 		if q.Workspace != access.Everywhere && e.Workspace != string(q.Workspace) {
 			continue
 		}
@@ -131,12 +134,15 @@ func appendEntries(dst []api.LogEntry, r *journal.Record, q *api.EntriesAsked) [
 }
 
 // showEntry shows what an entry says; what this version cannot read has the kind
-// unknown.
-func showEntry(e *cx.Entry, full bool) (out api.LogEntry) {
+// unknown, and what names an erased person the kind erased.
+func (l *Logbook) showEntry(at cx.Position, e *cx.Entry, full bool) (out api.LogEntry) {
 	switch e.Kind {
 	case cx.EntryEvent:
 		var ev cx.Event
 		if cx.DecodeEvent(e.Payload, &ev) == nil {
+			if l.hides != nil && l.hides(at, &ev) {
+				return api.LogEntry{Kind: "erased", Workspace: string(ev.Workspace)}
+			}
 			return showEvent(&ev, full)
 		}
 	case cx.EntryTick:
@@ -171,7 +177,7 @@ func showEvent(ev *cx.Event, full bool) api.LogEntry {
 // records makes App an api.Records.
 type records struct{ *App }
 
-func (r records) logbook() *Logbook { return &Logbook{r.records} }
+func (r records) logbook() *Logbook { return &Logbook{r.records, r.erasing.hides} }
 
 // Stat makes records an api.Records.
 func (r records) Stat(ctx context.Context) (api.LogStat, error) {

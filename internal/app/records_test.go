@@ -65,7 +65,7 @@ func TestLastTick(t *testing.T) {
 
 func TestNewest(t *testing.T) {
 	rare := map[int]bool{2: true, 90: true, 140: true, 200: true}
-	book := &Logbook{openRecords(t, 400, 400, rare)}
+	book := &Logbook{log: openRecords(t, 400, 400, rare)}
 	for _, c := range []struct {
 		w    cx.Workspace
 		n    int
@@ -102,7 +102,7 @@ func positions(entries []api.LogEntry) string {
 // TestEntriesLeadOn reads all of a log page by page, and then what comes.
 func TestEntriesLeadOn(t *testing.T) {
 	l := openRecords(t, 100, 100, map[int]bool{7: true, 60: true})
-	book := &Logbook{l}
+	book := &Logbook{log: l}
 	pages := func(w cx.Workspace, limit int) (seen int, after cx.Position) {
 		last := cx.Position(0)
 		for {

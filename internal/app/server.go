@@ -26,7 +26,7 @@ func (a *App) newServer() (*http.Server, error) {
 		Now: fault.Now, AnswerTimeout: a.config.DecisionDeadline, MaxInFlight: a.config.MaxInFlight, Rate: rate(a.config.RatePerKey),
 	})
 	ours := api.New(api.Options{
-		Keys: &a.keys, Store: a.control, Customers: customers{a}, Identities: identities{a}, History: history{a}, Publisher: publisher{a}, Imports: importing{a}, Sends: sending{a}, Records: records{a}, Backups: &a.backups,
+		Keys: &a.keys, Store: a.control, Customers: customers{a}, Identities: identities{a}, History: history{a}, Publisher: publisher{a}, Imports: importing{a}, Sends: sending{a}, Records: records{a}, Backups: &a.backups, Erasures: &a.erasing,
 		Health: a, Feed: &a.feed, Metrics: a.metrics, Log: a.log, Version: version, Now: now,
 	})
 	mux := http.NewServeMux()

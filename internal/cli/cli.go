@@ -53,6 +53,8 @@ type grammar struct {
 	Backup      backupCmd      `cmd:"" help:"Back up a running server, and verify backups."`
 	Restore     restoreCmd     `cmd:"" help:"Make a data directory out of a backup."`
 	Person      personCmd      `cmd:"" name:"export-person" help:"Write everything that is kept about a person."`
+	Erase       eraseCmd       `cmd:"" help:"Forget a person."`
+	Erasures    erasuresCmd    `cmd:"" help:"List who was forgotten, without saying who it was."`
 	Doctor      doctorCmd      `cmd:"" help:"Look for what is wrong with an installation."`
 	Bench       benchCmd       `cmd:"" help:"Measure speed and memory."`
 	Config      configCmd      `cmd:"" help:"Print the settings, what they mean and their values."`

@@ -1,6 +1,7 @@
 package duckdb
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -39,4 +40,17 @@ func numbers(ids []cx.CustomerID) string {
 		texts[i] = strconv.FormatUint(uint64(id), 10)
 	}
 	return strings.Join(texts, ", ")
+}
+
+// CountOf returns how many rows there are about customers.
+func (w *Warehouse) CountOf(ctx context.Context, ids []cx.CustomerID) (n int64, err error) {
+	who := numbers(ids)
+	var counts []string
+	for _, t := range []string{"events", "decisions", "exposures", "moves", "deliveries"} {
+		counts = append(counts, "(SELECT count(*) FROM store."+t+" WHERE customer_id IN ("+who+"))")
+	}
+	err = w.look("count rows", "*", func(f *file, _ string) error {
+		return f.lookups.QueryRowContext(ctx, "SELECT "+strings.Join(counts, " + ")).Scan(&n)
+	})
+	return n, err
 }

@@ -34,6 +34,7 @@ func Run(t *testing.T, place func(t *testing.T) (open func() Warehouse)) {
 	}{
 		{"an empty warehouse is at position 0", empty},
 		{"a batch is there after a restart", restart},
+		{"of an erased person no row stays", erased},
 		{"rows are taken once", once},
 		{"a batch that fails leaves nothing", whole},
 		{"values come back as they were written", values},

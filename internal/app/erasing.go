@@ -1,0 +1,203 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/kikubari/kikubari/internal/access"
+	"github.com/kikubari/kikubari/internal/api"
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/definition"
+	"github.com/kikubari/kikubari/internal/store/sqlite"
+)
+
+// erasing has persons forgotten, one at a time.
+type erasing struct {
+	*App
+
+	mu sync.Mutex // held while somebody is erased
+
+	hidden struct { // what the log holds of erased persons
+		sync.RWMutex
+		salt   []byte
+		stones map[sqlite.Tombstone]cx.Position
+	}
+}
+
+// load reads the tombstones.
+func (e *erasing) load(ctx context.Context) error {
+	salt, err := e.control.Salt(ctx)
+	if err != nil {
+		return fmt.Errorf("read what was erased: %w", err)
+	}
+	stones := map[sqlite.Tombstone]cx.Position{}
+	if err := e.control.Tombstones(ctx, func(t sqlite.Tombstone, at cx.Position) { stones[t] = at }); err != nil {
+		return fmt.Errorf("read what was erased: %w", err)
+	}
+	e.hidden.Lock()
+	defer e.hidden.Unlock()
+	e.hidden.salt, e.hidden.stones = salt, stones
+	return nil
+}
+
+// hides reports whether an event at a position names somebody who was erased
+// behind it.
+func (e *erasing) hides(at cx.Position, ev *cx.Event) bool {
+	e.hidden.RLock()
+	defer e.hidden.RUnlock()
+	if len(e.hidden.stones) == 0 {
+		return false
+	}
+	for _, i := range [...]cx.Identity{
+		{Namespace: cx.UserID, Value: ev.UserID}, {Namespace: cx.ClaimedUserID, Value: ev.UserID},
+		{Namespace: cx.AnonymousID, Value: ev.AnonymousID}, {Namespace: cx.AnonymousID, Value: ev.PreviousID}, {Namespace: cx.UserID, Value: ev.PreviousID},
+	} {
+		if i.Value = strings.TrimSpace(i.Value); i.Value == "" {
+			continue
+		}
+		if upto, ok := e.hidden.stones[sqlite.Bury(e.hidden.salt, ev.Workspace, i)]; ok && (at <= upto || upto == 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// Erase makes erasing an api.Erasures. What it has begun it does again at the
+// next start, should the program end meanwhile.
+func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err := e.saved(ctx); err != nil {
+		return api.Erasure{}, err
+	}
+	c, names, err := e.person(ctx, who.Workspace, who.Customer)
+	if err != nil {
+		return api.Erasure{}, err
+	}
+	c.Who, c.AskedAt, c.ID = who.Who, now(), "e_"+strings.ToLower(rand.Text()[:16])
+	if who.DryRun {
+		out := receipt(c)
+		out.ID, out.State, out.AskedAt, out.Log = "", "dry_run", "", "kept"
+		out.Rows, err = e.house.CountOf(ctx, c.Customers)
+		return out, err
+	}
+	stones := make([]sqlite.Tombstone, len(names))
+	values := make([]string, len(names))
+	e.hidden.RLock()
+	for i, n := range names {
+		stones[i], values[i] = sqlite.Bury(e.hidden.salt, c.Workspace, n), n.Value
+	}
+	e.hidden.RUnlock()
+	if c.Refused, err = e.control.EraseRefused(ctx, c.Workspace, values); err != nil {
+		return api.Erasure{}, err
+	}
+	if err := e.control.AddErasure(ctx, c, stones); err != nil {
+		return api.Erasure{}, err
+	}
+	err = e.carryOut(ctx, c)
+	return receipt(c), err
+}
+
+// person returns whom an erasure is about and by which names the person is known.
+func (e *erasing) person(ctx context.Context, w cx.Workspace, id cx.CustomerID) (*sqlite.Erasure, []cx.Identity, error) {
+	id = e.shard.Current(id)
+	var names []cx.Identity
+	own := false
+	err := e.shard.Inspect(ctx, id, func(c *cx.Customer, _ *definition.Set, _ cx.Statistics, _ cx.Instant) {
+		own = c.Workspace == w
+		for _, i := range c.Identities {
+			names = append(names, cx.Identity{Namespace: i.Namespace, Value: strings.Clone(i.Value)})
+		}
+	})
+	if err == nil && !own {
+		err = cx.E(cx.NotFound, "", "there is no customer "+id.String())
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	family, err := e.shard.Family(ctx, id)
+	if err != nil {
+		return nil, nil, err
+	}
+	out := &sqlite.Erasure{Workspace: w, Customers: []cx.CustomerID{id}}
+	for loser := range family {
+		out.Customers = append(out.Customers, loser)
+	}
+	slices.Sort(out.Customers[1:])
+	return out, names, nil
+}
+
+// carryOut does what is left to be done of an erasure.
+func (e *erasing) carryOut(ctx context.Context, c *sqlite.Erasure) error {
+	if c.Position == 0 {
+		done, err := e.shard.Command(ctx, &cx.Command{Kind: cx.CommandErase, Workspace: c.Workspace, Who: c.Who, Body: cx.AppendErase(nil, c.Customers[0])})
+		if err != nil {
+			return err
+		}
+		c.Position = done.Position
+	}
+	if err := e.control.NoteErasure(ctx, c); err != nil {
+		return err
+	}
+	if err := e.load(ctx); err != nil {
+		return err
+	}
+	if err := e.saved(ctx); err != nil {
+		return err
+	}
+	if err := e.sends.Erase(ctx, c.Customers); err != nil {
+		return err
+	}
+	c.DoneAt = now()
+	return e.control.NoteErasure(ctx, c)
+}
+
+// finish carries out, at a start, what was begun before.
+func (e *erasing) finish(ctx context.Context) {
+	all, err := e.control.Erasures(ctx, access.Everywhere, "", 1<<20)
+	for i := range all {
+		if all[i].DoneAt == 0 && err == nil {
+			e.mu.Lock()
+			err = e.carryOut(ctx, &all[i])
+			e.mu.Unlock()
+		}
+	}
+	if err != nil && ctx.Err() == nil {
+		e.log.ErrorContext(ctx, "an erasure that was begun is not finished; it is tried again at the next start", slog.Any("error", err))
+	}
+}
+
+// Erasures makes erasing an api.Erasures.
+func (e *erasing) Erasures(ctx context.Context, w cx.Workspace, id string, limit int) ([]api.Erasure, error) {
+	all, err := e.control.Erasures(ctx, w, id, limit)
+	if err == nil && id != "" && len(all) == 0 {
+		err = cx.E(cx.NotFound, "", "there is no erasure "+id)
+	}
+	out := make([]api.Erasure, len(all))
+	for i := range all {
+		out[i] = receipt(&all[i])
+	}
+	return out, err
+}
+
+func receipt(c *sqlite.Erasure) api.Erasure {
+	out := api.Erasure{
+		ID: c.ID, Workspace: string(c.Workspace), Who: string(c.Who), AskedAt: api.TimeOf(c.AskedAt), State: "running",
+		Refused: c.Refused, Log: "hidden",
+	}
+	for _, id := range c.Customers {
+		out.Customers = append(out.Customers, id.String())
+	}
+	if c.Position != 0 {
+		out.Position = c.Position.String()
+	}
+	if c.DoneAt != 0 {
+		out.State, out.ErasedAt = "erased", api.TimeOf(c.DoneAt)
+	}
+	return out
+}

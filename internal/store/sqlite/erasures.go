@@ -1,0 +1,103 @@
+package sqlite
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"database/sql"
+	"fmt"
+	"strings"
+
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+// Erasure is one person who is or was erased. Nothing in it tells who it was.
+type Erasure struct {
+	ID        string
+	Workspace cx.Workspace
+	Customers []cx.CustomerID // the one it was at last first
+	Who       cx.KeyID
+	AskedAt   cx.Instant
+	Position  cx.Position // of the command in the log, 0 until it is there
+	Refused   int64       // samples of refused input that went
+	DoneAt    cx.Instant  // when every store but the log was clean, 0 until then
+}
+
+// Tombstone is the salted hash of an identity of somebody who was erased.
+type Tombstone [sha256.Size]byte
+
+// Bury returns the tombstone of an identity in a file with this salt.
+func Bury(salt []byte, w cx.Workspace, i cx.Identity) (t Tombstone) {
+	h := hmac.New(sha256.New, salt)
+	fmt.Fprintf(h, "%d:%s%d:%s", len(w), w, i.Namespace, i.Value)
+	h.Sum(t[:0])
+	return t
+}
+
+// Salt returns what tombstones are made with. It never leaves the file.
+func (c *Control) Salt(ctx context.Context) (salt []byte, err error) {
+	err = c.db.QueryRowContext(ctx, "SELECT salt FROM salt").Scan(&salt)
+	return salt, err
+}
+
+// AddErasure keeps that a person is to be erased, with the tombstones.
+func (c *Control) AddErasure(ctx context.Context, e *Erasure, stones []Tombstone) error {
+	tx, err := c.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("keep an erasure: %w", err)
+	}
+	defer tx.Rollback()
+	texts := make([]string, len(e.Customers))
+	for i, id := range e.Customers {
+		texts[i] = id.String()
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO erasures (id, workspace, customers, who, asked_at, position, refused, done_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		e.ID, e.Workspace, strings.Join(texts, ","), e.Who, e.AskedAt, int64(e.Position), e.Refused, e.DoneAt); err != nil {
+		return fmt.Errorf("keep an erasure: %w", err)
+	}
+	for _, t := range stones {
+		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO tombstones (hash, erasure) VALUES (?, ?)", t[:], e.ID); err != nil {
+			return fmt.Errorf("keep an erasure: %w", err)
+		}
+	}
+	return tx.Commit()
+}
+
+// NoteErasure keeps how far an erasure has come.
+func (c *Control) NoteErasure(ctx context.Context, e *Erasure) error {
+	_, err := c.db.ExecContext(ctx, "UPDATE erasures SET position = ?, refused = ?, done_at = ? WHERE id = ?", int64(e.Position), e.Refused, e.DoneAt, e.ID)
+	return err
+}
+
+// Erasures returns the erasures of a workspace, or the one with an id, newest
+// first.
+func (c *Control) Erasures(ctx context.Context, w cx.Workspace, id string, limit int) ([]Erasure, error) {
+	return list(ctx, c.db, func(r *sql.Rows, e *Erasure) error {
+		var customers string
+		err := r.Scan(&e.ID, &e.Workspace, &customers, &e.Who, &e.AskedAt, &e.Position, &e.Refused, &e.DoneAt)
+		for text := range strings.SplitSeq(customers, ",") {
+			if id, ok := cx.ParseCustomerID(text); ok {
+				e.Customers = append(e.Customers, id)
+			}
+		}
+		return err
+	}, `SELECT id, workspace, customers, who, asked_at, position, refused, done_at FROM erasures
+		WHERE (?1 = '*' OR workspace = ?1) AND (?2 = '' OR id = ?2) ORDER BY asked_at DESC, id LIMIT ?3`, w, id, limit)
+}
+
+// Tombstones calls found with every tombstone and the position of its erasure,
+// 0 while that is not in the log.
+func (c *Control) Tombstones(ctx context.Context, found func(Tombstone, cx.Position)) error {
+	type stone struct {
+		hash []byte
+		at   cx.Position
+	}
+	all, err := list(ctx, c.db, func(r *sql.Rows, s *stone) error { return r.Scan(&s.hash, &s.at) },
+		"SELECT hash, max(position) FROM tombstones JOIN erasures ON id = erasure GROUP BY hash")
+	for _, s := range all {
+		if len(s.hash) == sha256.Size {
+			found(Tombstone(s.hash), s.at)
+		}
+	}
+	return err
+}
