@@ -40,7 +40,7 @@ var releaseQuestions = []string{
 }
 
 // TestReleases opens the data directory of every release with this version: the
-// state is the one that the journal gives, everything is there, and it goes on.
+// customers are those that the journal gives, everything is there, and it goes on.
 func TestReleases(t *testing.T) {
 	if testing.Short() {
 		t.Skip("whole programs are not short")
@@ -61,7 +61,7 @@ func TestReleases(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			sameState(t, data)
+			sameCustomers(t, data)
 			server := serveRelease(t, data)
 			if diff := cmp.Diff(string(want), contents(t, server.address, string(key))); diff != "" {
 				t.Errorf("something else is in it (-want +got):\n%s", diff)
@@ -70,13 +70,15 @@ func TestReleases(t *testing.T) {
 			if !server.end(syscall.SIGTERM) {
 				t.Fatal("the server does not stop")
 			}
-			sameState(t, data)
+			sameCustomers(t, data)
 		})
 	}
 }
 
-// sameState fails unless the recovered state is the computed one.
-func sameState(t *testing.T, data string) {
+// sameCustomers fails unless the customers that are recovered are those that the
+// log gives. What a newer machine keeps beside them, an older one's state does not
+// have.
+func sameCustomers(t *testing.T, data string) {
 	t.Helper()
 	config, err := app.LoadConfig("", nil, map[string]string{"data": data})
 	if err != nil {
@@ -86,8 +88,8 @@ func sameState(t *testing.T, data string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !r.Same() {
-		t.Errorf("the state that would be recovered differs from the computed one: %+v", r.Computation)
+	if len(r.Differ) > 0 || r.Recovered.Customers != r.Computed.Customers || r.Recovered.Customers == 0 {
+		t.Errorf("the customers that would be recovered differ from the computed ones: %+v", r.Computation)
 	}
 }
 
