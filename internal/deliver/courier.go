@@ -41,7 +41,7 @@ type Options struct {
 // Courier sends deliveries. Run does the work; the other methods may be called at
 // any time.
 type Courier struct {
-	Options
+	opts      Options
 	committed atomic.Uint64 // position of the last checkpoint that we were told of
 	woken     chan struct{} // a checkpoint was committed
 	settled   chan struct{} // there is a fate to tell
@@ -68,7 +68,7 @@ func Open(ctx context.Context, o Options) (*Courier, error) {
 	o.GiveUp = cmp.Or(o.GiveUp, 24*time.Hour)
 	o.Keep = cmp.Or(o.Keep, 30*24*time.Hour)
 	c := &Courier{
-		Options: o, woken: make(chan struct{}, 1), settled: make(chan struct{}, 1),
+		opts: o, woken: make(chan struct{}, 1), settled: make(chan struct{}, 1),
 		queues: map[Queue]*queue{}, paused: map[cx.Workspace]bool{}, counts: map[cx.DeliveryState]uint64{},
 	}
 	paused, err := o.Store.Paused(ctx)
@@ -84,19 +84,19 @@ func Open(ctx context.Context, o Options) (*Courier, error) {
 // begin marks a store that has never been used as used, unless something may have
 // been sent before.
 func (c *Courier) begin(ctx context.Context) error {
-	released, err := c.Store.Released(ctx)
+	released, err := c.opts.Store.Released(ctx)
 	if err != nil || released > 0 {
 		return err
 	}
 	waiting := false
-	err = c.Outbox.EachDelivery(ctx, 0, func(cx.Delivery) error {
+	err = c.opts.Outbox.EachDelivery(ctx, 0, func(cx.Delivery) error {
 		waiting = true
 		return nil
 	})
 	if err != nil || waiting {
 		return err
 	}
-	return c.Store.Take(ctx, nil, 1)
+	return c.opts.Store.Take(ctx, nil, 1)
 }
 
 // Committed tells the Courier that a checkpoint at p is durable. It never waits.
@@ -150,7 +150,7 @@ func (c *Courier) farewell(ctx context.Context) {
 	defer cancel()
 	c.moved = time.Time{}
 	if err := c.take(ctx); err != nil {
-		c.Log.WarnContext(ctx, "deliveries wait for the next start", slog.Any("error", err))
+		c.opts.Log.WarnContext(ctx, "deliveries wait for the next start", slog.Any("error", err))
 	}
 }
 
@@ -164,7 +164,7 @@ func (c *Courier) insist(ctx context.Context, doing string, f func() error) bool
 		case err == nil:
 			return true
 		}
-		c.Log.ErrorContext(ctx, "sends wait, trying again", slog.String("doing", doing), slog.Any("error", err))
+		c.opts.Log.ErrorContext(ctx, "sends wait, trying again", slog.String("doing", doing), slog.Any("error", err))
 		select {
 		case <-time.After(backoff(n, 100*time.Millisecond, 10*time.Second)):
 		case <-ctx.Done():
@@ -175,7 +175,7 @@ func (c *Courier) insist(ctx context.Context, doing string, f func() error) bool
 
 // resume settles or queues what was being tried when the program ended.
 func (c *Courier) resume(ctx context.Context) error {
-	items, err := c.Store.Interrupted(ctx)
+	items, err := c.opts.Store.Interrupted(ctx)
 	if err != nil || len(items) == 0 {
 		return err
 	}
@@ -183,7 +183,7 @@ func (c *Courier) resume(ctx context.Context) error {
 	for i := range items {
 		c.doubt(&items[i], "the program ended inside an attempt", now, now)
 	}
-	return c.Store.Record(ctx, items)
+	return c.opts.Store.Record(ctx, items)
 }
 
 // doubt decides what follows when nobody knows whether an attempt reached the
@@ -191,7 +191,7 @@ func (c *Courier) resume(ctx context.Context) error {
 // somebody is owed it, else nothing.
 func (c *Courier) doubt(i *Item, reason string, due, now cx.Instant) {
 	i.Doubt = true
-	s := c.Senders[i.Channel]
+	s := c.opts.Senders[i.Channel]
 	if i.Purpose == cx.Transactional || s != nil && s.Idempotent(&i.Delivery) {
 		i.again(due, reason)
 		return
@@ -204,16 +204,16 @@ func (c *Courier) doubt(i *Item, reason string, due, now cx.Instant) {
 // the first time: the state was computed again, by rules or code that judge old
 // events otherwise. It is withheld.
 func (c *Courier) reconcile(ctx context.Context) error {
-	released, err := c.Store.Released(ctx)
+	released, err := c.opts.Store.Released(ctx)
 	if err != nil {
 		return err
 	}
 	upto := max(1, released, cx.Position(c.committed.Load()))
 	now := c.now()
 	var items []Item
-	err = c.Outbox.EachDelivery(ctx, 0, func(d cx.Delivery) error {
+	err = c.opts.Outbox.EachDelivery(ctx, 0, func(d cx.Delivery) error {
 		upto = max(upto, d.Position)
-		if known, err := c.Store.Known(ctx, d.Key); err != nil || known {
+		if known, err := c.opts.Store.Known(ctx, d.Key); err != nil || known {
 			return err
 		}
 		i := Item{Delivery: d, State: cx.DeliveryQueued, Due: now}
@@ -229,31 +229,31 @@ func (c *Courier) reconcile(ctx context.Context) error {
 	if err != nil || len(items) == 0 && upto == released {
 		return err
 	}
-	return c.Store.Take(ctx, items, upto)
+	return c.opts.Store.Take(ctx, items, upto)
 }
 
 // take adds what checkpoints have brought since the last time. Where they brought
 // nothing, that is noted once a minute.
 func (c *Courier) take(ctx context.Context) error {
 	upto := cx.Position(c.committed.Load())
-	released, err := c.Store.Released(ctx)
+	released, err := c.opts.Store.Released(ctx)
 	if err != nil || upto <= released {
 		return err
 	}
 	now := c.now()
 	var items []Item
-	err = c.Outbox.EachDelivery(ctx, released, func(d cx.Delivery) error {
+	err = c.opts.Outbox.EachDelivery(ctx, released, func(d cx.Delivery) error {
 		upto = max(upto, d.Position)
 		items = append(items, Item{Delivery: d, State: cx.DeliveryQueued, Due: now})
 		return nil
 	})
-	if err != nil || len(items) == 0 && c.Now().Sub(c.moved) < time.Minute {
+	if err != nil || len(items) == 0 && c.opts.Now().Sub(c.moved) < time.Minute {
 		return err
 	}
-	if err := c.Store.Take(ctx, items, upto); err != nil {
+	if err := c.opts.Store.Take(ctx, items, upto); err != nil {
 		return err
 	}
-	c.moved = c.Now()
+	c.moved = c.opts.Now()
 	for i := range items {
 		c.queue(items[i].Queue()).wake()
 	}
@@ -262,7 +262,7 @@ func (c *Courier) take(ctx context.Context) error {
 
 // openQueues finds the queues that have something to do.
 func (c *Courier) openQueues(ctx context.Context) error {
-	queues, err := c.Store.Queues(ctx)
+	queues, err := c.opts.Store.Queues(ctx)
 	for _, q := range queues {
 		c.queue(q)
 	}
@@ -276,8 +276,8 @@ func (c *Courier) queue(name Queue) *queue {
 	q := c.queues[name]
 	if q == nil {
 		q = &queue{
-			Queue: name, courier: c, woken: make(chan struct{}, 1), done: make(chan result, c.Attempts),
-			breaker: breaker{first: c.FirstRetry, longest: min(c.LongestRetry, time.Minute)},
+			Queue: name, courier: c, woken: make(chan struct{}, 1), done: make(chan result, c.opts.Attempts),
+			breaker: breaker{first: c.opts.FirstRetry, longest: min(c.opts.LongestRetry, time.Minute)},
 		}
 		c.queues[name] = q
 	}
@@ -296,7 +296,7 @@ func (c *Courier) start(ctx context.Context, working *sync.WaitGroup) {
 	}
 }
 
-func (c *Courier) now() cx.Instant { return cx.InstantOf(c.Now()) }
+func (c *Courier) now() cx.Instant { return cx.InstantOf(c.opts.Now()) }
 
 // isPaused reports whether the sends of a workspace are paused.
 func (c *Courier) isPaused(w cx.Workspace) bool {

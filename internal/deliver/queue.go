@@ -73,7 +73,7 @@ const lookAgain = time.Minute
 // an attempt for each. It returns how long nothing further will be due.
 func (q *queue) begin(ctx, attempts context.Context) time.Duration {
 	c := q.courier
-	now := c.Now()
+	now := c.opts.Now()
 	if err := q.sweep(ctx, now); err != nil {
 		return q.troubled(ctx, err)
 	}
@@ -83,8 +83,8 @@ func (q *queue) begin(ctx, attempts context.Context) time.Duration {
 	if q.impatient.Swap(false) {
 		q.breaker.until = time.Time{}
 	}
-	if n := q.breaker.allows(now, c.Attempts-q.busy, q.busy); n > 0 {
-		items, err := c.Store.Claim(ctx, q.Queue, cx.InstantOf(now), n)
+	if n := q.breaker.allows(now, c.opts.Attempts-q.busy, q.busy); n > 0 {
+		items, err := c.opts.Store.Claim(ctx, q.Queue, cx.InstantOf(now), n)
 		if err != nil {
 			return q.troubled(ctx, err)
 		}
@@ -93,10 +93,10 @@ func (q *queue) begin(ctx, attempts context.Context) time.Duration {
 			go q.attempt(attempts, items[i])
 		}
 	}
-	if q.busy == c.Attempts || q.busy > 0 && q.breaker.open() {
+	if q.busy == c.opts.Attempts || q.busy > 0 && q.breaker.open() {
 		return lookAgain // the next that ends makes room
 	}
-	due, err := c.Store.Due(ctx, q.Queue)
+	due, err := c.opts.Store.Due(ctx, q.Queue)
 	switch {
 	case err != nil:
 		return q.troubled(ctx, err)
@@ -117,7 +117,7 @@ func (q *queue) sweep(ctx context.Context, now time.Time) error {
 	if now.Sub(q.swept) < sweepEvery {
 		return nil
 	}
-	n, err := c.Store.Expire(ctx, q.Queue, cx.InstantOf(now.Add(-c.GiveUp)), cx.InstantOf(now), "not sent within "+c.GiveUp.String())
+	n, err := c.opts.Store.Expire(ctx, q.Queue, cx.InstantOf(now.Add(-c.opts.GiveUp)), cx.InstantOf(now), "not sent within "+c.opts.GiveUp.String())
 	if err != nil {
 		return err
 	}
@@ -130,7 +130,7 @@ func (q *queue) sweep(ctx context.Context, now time.Time) error {
 // troubled says that the store failed, and how long to wait.
 func (q *queue) troubled(ctx context.Context, err error) time.Duration {
 	if ctx.Err() == nil {
-		q.courier.Log.ErrorContext(ctx, "sends wait, trying again", slog.String("destination", q.Destination), slog.Any("error", err))
+		q.courier.opts.Log.ErrorContext(ctx, "sends wait, trying again", slog.String("destination", q.Destination), slog.Any("error", err))
 	}
 	return time.Second
 }
@@ -138,7 +138,7 @@ func (q *queue) troubled(ctx context.Context, err error) time.Duration {
 // attempt makes one attempt.
 func (q *queue) attempt(ctx context.Context, i Item) {
 	fault.Point("send.before")
-	ctx, cancel := context.WithTimeout(ctx, q.courier.Timeout)
+	ctx, cancel := context.WithTimeout(ctx, q.courier.opts.Timeout)
 	defer cancel()
 	err := q.courier.send(ctx, &i.Delivery)
 	fault.Point("send.inside")
@@ -147,7 +147,7 @@ func (q *queue) attempt(ctx context.Context, i Item) {
 
 // send hands a delivery to the sender of its channel.
 func (c *Courier) send(ctx context.Context, d *cx.Delivery) error {
-	s := c.Senders[d.Channel]
+	s := c.opts.Senders[d.Channel]
 	if s == nil {
 		return Refused(fmt.Errorf("this program has no channel %q", d.Channel))
 	}
@@ -169,7 +169,7 @@ func (q *queue) finish(ctx context.Context, first result) {
 	q.busy -= len(items)
 	q.show()
 	c := q.courier
-	if !c.insist(ctx, "record what was sent", func() error { return c.Store.Record(ctx, items) }) {
+	if !c.insist(ctx, "record what was sent", func() error { return c.opts.Store.Record(ctx, items) }) {
 		return
 	}
 	fault.Point("send.after")
@@ -180,9 +180,9 @@ func (q *queue) finish(ctx context.Context, first result) {
 // destination.
 func (q *queue) judge(ctx context.Context, r result) Item {
 	c, i := q.courier, r.item
-	now := c.Now()
+	now := c.opts.Now()
 	outcome, after := OutcomeOf(r.err)
-	wait := max(after, backoff(i.Attempts, c.FirstRetry, c.LongestRetry))
+	wait := max(after, backoff(i.Attempts, c.opts.FirstRetry, c.opts.LongestRetry))
 	due := cx.InstantOf(now.Add(wait))
 	switch outcome {
 	case Accepted:
@@ -206,13 +206,13 @@ func (q *queue) judge(ctx context.Context, r result) Item {
 func (q *queue) note(ctx context.Context, o Outcome, after time.Duration, now time.Time, err error) {
 	if o == Deferred || o == Unclear {
 		q.breaker.fail(now, after)
-		q.courier.Log.WarnContext(ctx, "a send failed", slog.String("workspace", string(q.Workspace)), slog.String("destination", q.Destination), slog.Any("error", err))
+		q.courier.opts.Log.WarnContext(ctx, "a send failed", slog.String("workspace", string(q.Workspace)), slog.String("destination", q.Destination), slog.Any("error", err))
 		return
 	}
 	if q.breaker.succeed() {
 		// Others wait for their turn because it was dead: now it is not.
-		if _, err := q.courier.Store.Hurry(ctx, q.Queue, cx.SendKey{}, cx.InstantOf(now)); err != nil {
-			q.courier.Log.ErrorContext(ctx, "retries keep their time", slog.String("destination", q.Destination), slog.Any("error", err))
+		if _, err := q.courier.opts.Store.Hurry(ctx, q.Queue, cx.SendKey{}, cx.InstantOf(now)); err != nil {
+			q.courier.opts.Log.ErrorContext(ctx, "retries keep their time", slog.String("destination", q.Destination), slog.Any("error", err))
 		}
 	}
 }

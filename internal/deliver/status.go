@@ -13,7 +13,7 @@ import (
 // Pause stops or goes on with the sends of a workspace, of all for Everywhere. It
 // outlives the program. Attempts under way end.
 func (c *Courier) Pause(ctx context.Context, w cx.Workspace, paused bool) error {
-	if err := c.Store.Pause(ctx, w, paused); err != nil {
+	if err := c.opts.Store.Pause(ctx, w, paused); err != nil {
 		return err
 	}
 	c.mu.Lock()
@@ -30,7 +30,7 @@ func (c *Courier) Paused(w cx.Workspace) bool { return c.isPaused(w) }
 // key all of a destination, or with "" all of the workspace. It returns how many
 // there were. A destination that was left alone because it is dead is tried too.
 func (c *Courier) Retry(ctx context.Context, w cx.Workspace, destination string, k cx.SendKey) (n int, err error) {
-	queues, err := c.Store.Queues(ctx)
+	queues, err := c.opts.Store.Queues(ctx)
 	if err != nil {
 		return 0, err
 	}
@@ -38,7 +38,7 @@ func (c *Courier) Retry(ctx context.Context, w cx.Workspace, destination string,
 		if w != Everywhere && name.Workspace != w || destination != "" && name.Destination != destination {
 			continue
 		}
-		hurried, err := c.Store.Hurry(ctx, name, k, c.now())
+		hurried, err := c.opts.Store.Hurry(ctx, name, k, c.now())
 		if err != nil {
 			return n, err
 		}
@@ -53,7 +53,7 @@ func (c *Courier) Retry(ctx context.Context, w cx.Workspace, destination string,
 
 // List returns up to limit deliveries, the unsettled first.
 func (c *Courier) List(ctx context.Context, f Filter, limit int) ([]Item, error) {
-	return c.Store.List(ctx, f, limit)
+	return c.opts.Store.List(ctx, f, limit)
 }
 
 // Destination is how one destination does.
@@ -70,7 +70,7 @@ type Destination struct {
 // Destinations reports on every destination that has something to report, in no
 // order.
 func (c *Courier) Destinations(ctx context.Context) ([]Destination, error) {
-	counts, err := c.Store.Tally(ctx)
+	counts, err := c.opts.Store.Tally(ctx)
 	if err != nil {
 		return nil, err
 	}

@@ -20,7 +20,7 @@ func (c *Courier) tell(ctx context.Context) {
 			return
 		}
 		if !c.insist(ctx, "forget what was sent", func() error {
-			return c.Store.Forget(ctx, cx.Position(c.committed.Load()), cx.InstantOf(c.Now().Add(-c.Keep)))
+			return c.opts.Store.Forget(ctx, cx.Position(c.committed.Load()), cx.InstantOf(c.opts.Now().Add(-c.opts.Keep)))
 		}) {
 			return
 		}
@@ -36,7 +36,7 @@ func (c *Courier) tell(ctx context.Context) {
 // tellAll tells every fate there is to tell.
 func (c *Courier) tellAll(ctx context.Context) error {
 	for {
-		items, err := c.Store.Untold(ctx, tellAtOnce)
+		items, err := c.opts.Store.Untold(ctx, tellAtOnce)
 		if err != nil || len(items) == 0 {
 			return err
 		}
@@ -45,12 +45,12 @@ func (c *Courier) tellAll(ctx context.Context) error {
 			fates[i], keys[i] = items[i].fate(), items[i].Key
 		}
 		fault.Point("fate.before")
-		at, err := c.Tell(ctx, fates)
+		at, err := c.opts.Tell(ctx, fates)
 		if err != nil {
 			return err
 		}
 		fault.Point("fate.after")
-		if err := c.Store.Told(ctx, keys, at); err != nil {
+		if err := c.opts.Store.Told(ctx, keys, at); err != nil {
 			return err
 		}
 		c.count(items)
