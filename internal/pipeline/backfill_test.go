@@ -116,6 +116,7 @@ func people(t *testing.T, j *journal.Journal, dir string, house *shelf, o pipeli
 			}
 		}
 		if i == len(stops) {
+			eventually(t, "every row is stored", func() bool { return house.reaches(last) })
 			for _, row := range house.batch.Events {
 				_ = s.Inspect(t.Context(), row.Customer, func(c *cx.Customer, _ *definition.Set, _ cx.Statistics, _ cx.Instant) {
 					who := *c

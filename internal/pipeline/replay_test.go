@@ -85,6 +85,13 @@ func (s *shelf) Append(_ context.Context, b *pipeline.Batch) error {
 	return nil
 }
 
+// reaches reports whether the rows of a record, and of all before it, are stored.
+func (s *shelf) reaches(sequence uint64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.upto.Sequence() >= sequence
+}
+
 // EventsOf makes shelf a pipeline.Past.
 func (s *shelf) EventsOf(_ context.Context, w cx.Workspace, id cx.CustomerID, from, to cx.Position, found func(cx.Position, cx.Instant, *cx.Event) error) error {
 	s.mu.Lock()

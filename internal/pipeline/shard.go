@@ -112,6 +112,7 @@ type Shard struct {
 	sinceTick  int
 	unfed      int  // events since rows were last handed to the warehouse …
 	unfedTicks int  // … and ticks
+	unheard    bool // rows were left out because the machine stops: none may follow
 	unsaved    bool // something changed since the last cut
 
 	erased       []cx.CustomerID // since the last cut

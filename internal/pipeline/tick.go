@@ -159,11 +159,16 @@ func (s *Shard) handOver(reports []*report, upto cx.Position) {
 		}
 		return // a replay: the warehouse has these rows
 	}
+	if s.unheard {
+		return
+	}
 	s.feeding.Add(1)
 	select {
 	case s.feeds <- rows:
 	case <-s.stopping:
+		s.unheard = true
 	case <-s.failed:
+		s.unheard = true
 	}
 }
 
