@@ -127,8 +127,7 @@ func releaseCommand(t *testing.T, address, key string, args ...string) string {
 	c.Env = append(c.Env, "KIKUBARI_SERVER="+address, "KIKUBARI_KEY="+key)
 	out, err := c.Output()
 	if err != nil {
-		var said *exec.ExitError
-		if errors.As(err, &said) {
+		if said, ok := errors.AsType[*exec.ExitError](err); ok {
 			t.Logf("%s", said.Stderr)
 		}
 		t.Fatalf("kikubari %s: %v", strings.Join(args, " "), err)

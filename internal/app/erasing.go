@@ -54,8 +54,11 @@ func (e *erasing) hides(at cx.Position, ev *cx.Event) bool {
 		return false
 	}
 	for _, i := range [...]cx.Identity{
-		{Namespace: cx.UserID, Value: ev.UserID}, {Namespace: cx.ClaimedUserID, Value: ev.UserID},
-		{Namespace: cx.AnonymousID, Value: ev.AnonymousID}, {Namespace: cx.AnonymousID, Value: ev.PreviousID}, {Namespace: cx.UserID, Value: ev.PreviousID},
+		{Namespace: cx.UserID, Value: ev.UserID},
+		{Namespace: cx.ClaimedUserID, Value: ev.UserID},
+		{Namespace: cx.AnonymousID, Value: ev.AnonymousID},
+		{Namespace: cx.AnonymousID, Value: ev.PreviousID},
+		{Namespace: cx.UserID, Value: ev.PreviousID},
 	} {
 		if i.Value = strings.TrimSpace(i.Value); i.Value == "" {
 			continue

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/api"
@@ -42,8 +43,8 @@ func (h history) Person(ctx context.Context, w cx.Workspace, id cx.CustomerID, f
 func (h history) why(ctx context.Context, w cx.Workspace, r *warehouse.PersonRow) error {
 	set, err := h.set(ctx, w, r.Definitions)
 	if err != nil {
-		h.log.WarnContext(ctx, "a decision is exported without its reasons", "error", err)
-		return nil //nolint:nilerr // the rest of it is worth having
+		h.log.WarnContext(ctx, "a decision is exported without its reasons", slog.Any("error", err))
+		return nil // the rest of it is worth having
 	}
 	trace, err := decide.UnpackTrace(r.Trace, set.Offer.Names())
 	if err != nil {

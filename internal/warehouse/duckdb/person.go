@@ -55,9 +55,14 @@ var when = member{"time", moment("time")}
 
 var personals = []personal{
 	{warehouse.PersonEvents, "events", "customer_id IN (%s)", noTrace, slices.Concat(columns("customer"), []member{
-		when, {"received", moment("received")}, {"recorded", moment("recorded")}, {"name", "name"},
-		{"type", "['track', 'identify', 'page', 'screen', 'group', 'alias'][type]"}, {"session", "nullif(session, 0)"},
-		{"verified", "flags & 1 <> 0"}, {"historical", "flags & 2 <> 0"},
+		when,
+		{"received", moment("received")},
+		{"recorded", moment("recorded")},
+		{"name", "name"},
+		{"type", "['track', 'identify', 'page', 'screen', 'group', 'alias'][type]"},
+		{"session", "nullif(session, 0)"},
+		{"verified", "flags & 1 <> 0"},
+		{"historical", "flags & 2 <> 0"},
 	}, columns("late", "message_id", "anonymous_id", "user_id", "group_id", "previous_id", "locale", "properties", "consent", "context"))},
 	{warehouse.PersonDecisions, "decisions", "customer_id IN (%s)", "definitions, trace", slices.Concat(columns("customer"), []member{when},
 		columns("decision", "event", "definitions", "winners"))},
