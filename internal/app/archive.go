@@ -190,6 +190,11 @@ func (a *App) keepCheckpoint(ctx context.Context) error {
 	if kept := a.archive.Checkpoints(); len(kept) > 0 && !kept[len(kept)-1].Day.Before(day) {
 		return nil
 	}
+	return a.keepNow(ctx)
+}
+
+// keepNow keeps the last checkpoint.
+func (a *App) keepNow(ctx context.Context) error {
 	var bytes int64
 	for _, name := range [...]string{"state.db", "state.db-wal"} {
 		if info, err := os.Stat(a.path(name)); err == nil {
@@ -198,7 +203,7 @@ func (a *App) keepCheckpoint(ctx context.Context) error {
 	}
 	c, err := a.archive.Keep(ctx, bytes, a.state.Copy)
 	if err == nil && c.Path != "" {
-		a.log.InfoContext(ctx, "the checkpoint of the day is kept", slog.String("file", c.Name()), slog.Int64("bytes", c.Bytes))
+		a.log.InfoContext(ctx, "a checkpoint is kept", slog.String("file", c.Name()), slog.Int64("bytes", c.Bytes))
 	}
 	return err
 }

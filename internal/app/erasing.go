@@ -156,8 +156,32 @@ func (e *erasing) carryOut(ctx context.Context, c *sqlite.Erasure) error {
 	if err := e.sends.Erase(ctx, c.Customers); err != nil {
 		return err
 	}
+	if err := e.renewKept(ctx, c.Position); err != nil {
+		return err
+	}
 	c.DoneAt = now()
 	return e.control.NoteErasure(ctx, c)
+}
+
+// renewKept puts the present checkpoint in the place of those that were kept
+// before a position: they hold whoever was erased there.
+func (e *erasing) renewKept(ctx context.Context, at cx.Position) error {
+	renewed := false
+	for _, kept := range e.archive.Checkpoints() {
+		if kept.Position >= at {
+			continue
+		}
+		if !renewed {
+			if err := e.keepNow(ctx); err != nil {
+				return err
+			}
+			renewed = true
+		}
+		if err := e.archive.Forget(kept); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // finish carries out, at a start, what was begun before.
