@@ -140,7 +140,7 @@ func (i identities) Unmerge(ctx context.Context, u api.ToUnmerge) (api.Unmerged,
 	if done.Position != 0 {
 		out.Position = done.Position.String()
 	}
-	now := cx.Instant(i.shard.Progress().Time)
+	now := i.shard.Progress().Time
 	for _, p := range done.Found.Parts {
 		out.Customers = append(out.Customers, unmergedSide(done, p.Customer, now))
 	}

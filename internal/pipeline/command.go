@@ -41,7 +41,7 @@ func (s *Shard) command(at cx.Position, payload []byte) error {
 	case cx.CommandMerge:
 		err = s.commandMerge(at, &c)
 	case cx.CommandUnmerge:
-		err = s.commandUnmerge(at, &c)
+		return s.commandUnmerge(at, &c)
 	case cx.CommandErase:
 		err = s.commandErase(at, &c)
 	case cx.CommandBackfill:

@@ -193,20 +193,17 @@ var errStirred = cx.E(cx.Conflict, "unmerge", "the customer has changed meanwhil
 func (s *Shard) commandUnmerge(at cx.Position, c *cx.Command) error {
 	u, err := decodeUnmerge(c.Body)
 	if err != nil {
-		return err
+		return fmt.Errorf("un-merge at %v: %w: run a newer one", at, err)
 	}
-	if u.Begun == 0 {
-		if s.resolver.Current(u.Customer) != u.Customer {
-			return errStirred
-		}
+	switch {
+	case u.Begun == 0 && s.resolver.Current(u.Customer) == u.Customer:
 		s.watch(c.Workspace, u.Customer, at)
 		s.outcomes.give(at, Commanded{Position: at, At: s.now})
-		return nil
+	case u.Begun != 0 && s.unwatch(u.Customer, u.Begun):
+		s.split(at, c, u)
+	default:
+		s.outcomes.give(at, Commanded{Position: at, At: s.now, Err: errStirred})
 	}
-	if !s.unwatch(u.Customer, u.Begun) {
-		return errStirred
-	}
-	s.split(at, c, u)
 	return nil
 }
 

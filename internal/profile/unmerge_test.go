@@ -35,6 +35,7 @@ type townRow struct {
 }
 
 func newTown(t *testing.T, plan *Plan) *town {
+	t.Helper()
 	w := &town{t: t, plan: plan, people: map[cx.CustomerID]*cx.Customer{}, merged: map[cx.CustomerID]cx.CustomerID{}}
 	w.resolver.Configure("demo", plan.settings)
 	return w
@@ -48,14 +49,14 @@ func (w *town) person(id cx.CustomerID, now cx.Instant) *cx.Customer {
 }
 
 // part keeps apart whoever a merge at this position is not to join.
-func (w *town) part(at cx.Position) (any bool) {
+func (w *town) part(at cx.Position) (parted bool) {
 	for i := range w.undone {
 		if f := &w.undone[i]; f.Position == at {
 			w.resolver.KeepApart(f.Winner, f.Loser)
-			any = true
+			parted = true
 		}
 	}
-	return any
+	return parted
 }
 
 func (w *town) event(ev *cx.Event, at cx.Position, now cx.Instant) {
@@ -389,6 +390,7 @@ func (h *history) compare(parts map[cx.CustomerID]bool) {
 }
 
 func show(t *testing.T, name string, w *town) {
+	t.Helper()
 	var b bytes.Buffer
 	for _, id := range slices.Sorted(maps.Keys(w.people)) {
 		c := w.people[id]

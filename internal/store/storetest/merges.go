@@ -62,8 +62,11 @@ func merges(t *testing.T, open func() pipeline.Store) {
 	m.commit(pipeline.Checkpoint{
 		Merged: [][2]cx.CustomerID{{7, 7}, {8, 9}},
 		Merges: []pipeline.MergeChange{
-			{Position: 30, Key: first.Key(), Undone: true}, {Position: 30, Key: second.Key()}, {Position: 30, Put: second},
-			{Position: 31, Key: second.Key()}, {Position: 31, Put: again},
+			{Position: 30, Key: first.Key(), Undone: true},
+			{Position: 30, Key: second.Key()},
+			{Position: 30, Put: second},
+			{Position: 31, Key: second.Key()},
+			{Position: 31, Put: again},
 		},
 	})
 	first.Undone = 30

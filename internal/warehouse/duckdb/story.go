@@ -129,7 +129,9 @@ func (s *eventScan) into() []any {
 	e := &s.ev
 	return []any{
 		&e.Workspace, &e.Key, &e.KeyKind, &e.Type, &e.Flags, &e.Name, &e.MessageID, &s.anonymous, &s.user, &s.group, &s.previous, &s.locale,
-		instant{&e.Time}, instant{&e.Original}, instant{&e.ReceivedAt}, &s.consent, &s.properties, &s.around,
+		instant{&e.Time},
+		instant{&e.Original},
+		instant{&e.ReceivedAt}, &s.consent, &s.properties, &s.around,
 	}
 }
 
