@@ -152,6 +152,7 @@ func (a *App) measure() {
 	gauge("kikubari_journal_opens", "How often the journal's storage was opened; more than once after a fault of the disk.", func() float64 { return float64(a.journal.Opens()) })
 	gauge("kikubari_customers_memory_bytes", "Customers held decoded, estimated.", func() float64 { return float64(a.shard.Progress().InMemory) })
 	gauge("kikubari_identities", "Known identities.", func() float64 { return float64(a.shard.Progress().Identities) })
+	gauge("kikubari_identities_quarantined", "Identities seen on too many users, which link nobody any more.", func() float64 { return float64(a.shard.Progress().Shut) })
 	gauge("kikubari_archive_sequence", "Sequence of the newest archived record.", func() float64 { return float64(a.archive.Last()) })
 	gauge("kikubari_archive_bytes", "What the archive takes on the disk, kept checkpoints included.", func() float64 { return float64(a.archive.Bytes()) })
 	gauge("kikubari_backfills", "Back-fills whose statistics are not known yet.", func() float64 {

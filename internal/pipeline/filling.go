@@ -138,7 +138,8 @@ func (s *Shard) commandBackfill(at cx.Position, c *cx.Command) error {
 	}
 	s.send()
 	if b.From != 0 {
-		if err := s.folded(s.work, w, w.filling[0], at); err != nil {
+		s.aside(func() { err = s.folded(s.work, w, w.filling[0], at) })
+		if err != nil {
 			return fmt.Errorf("back-fill %d, which ends at %v: %w", b.Number, at, err)
 		}
 	}

@@ -63,6 +63,7 @@ type Progress struct {
 	Tick       cx.Instant // log time of the last tick
 	Due        cx.Instant // when the earliest timer wants to fire, 0 for none
 	Identities int        // known
+	Shut       int        // values in quarantine
 	Unsaved    bool       // something is not in a checkpoint yet
 	InMemory   int64      // bytes of customers held decoded, estimated
 	Troubles   []string   // what is being retried, and why it failed

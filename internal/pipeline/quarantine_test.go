@@ -81,7 +81,9 @@ func TestQuarantineUndoesLinks(t *testing.T) {
 	if got := events(all[0].Own); got != 1 {
 		t.Errorf("the kiosk has %d events of its own", got)
 	}
+	house.mu.Lock()
 	merges := house.batch.Merges
+	house.mu.Unlock()
 	if m := merges[len(merges)-1]; m.Undoes == 0 || m.Reason != "quarantine of anonymous_id kiosk" {
 		t.Errorf("the last merge row is %+v", m)
 	}

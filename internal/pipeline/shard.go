@@ -97,7 +97,7 @@ type Shard struct {
 
 	// Owned by the sequencer, the goroutine that follows the journal.
 	resolver   *profile.Resolver
-	knows      sync.Mutex // of the resolver: held by the sequencer while it takes a record
+	knows      sync.Mutex // of the resolver: held by the sequencer while it takes a record, but not while it waits
 	state      *shared
 	position   cx.Position // of the last entry taken
 	now        cx.Instant
@@ -128,6 +128,7 @@ type Shard struct {
 	logTime      atomic.Int64           // log time of that entry
 	lastTick     atomic.Int64           // log time of the last tick
 	identities   atomic.Int64           // known to the resolver
+	shut         atomic.Int64           // values in quarantine
 	restless     atomic.Bool            // something happened since the last tick, or is not saved
 	sending      atomic.Bool            // a delivery waits for the next cut
 	cutting      atomic.Bool
@@ -413,6 +414,7 @@ func (s *Shard) record(r *journal.Record) error {
 	s.applied.Store(uint64(s.position))
 	s.logTime.Store(int64(s.now))
 	s.identities.Store(int64(s.resolver.Identities()))
+	s.shut.Store(int64(s.resolver.Shut()))
 	if s.sinceTick > 0 {
 		s.restless.Store(true)
 	}
@@ -475,14 +477,24 @@ func (s *Shard) order(o order) {
 
 // send hands the filled batches to their workers.
 func (s *Shard) send() {
-	for i, b := range s.batches {
-		if b == nil {
-			continue
+	s.aside(func() {
+		for i, b := range s.batches {
+			if b == nil {
+				continue
+			}
+			b.now, b.state = s.now, s.state
+			s.batches[i] = nil
+			s.workers[i].in <- b
 		}
-		b.now, b.state = s.now, s.state
-		s.batches[i] = nil
-		s.workers[i].in <- b
-	}
+	})
+}
+
+// aside lets the sequencer wait in f, which must leave the resolver alone, while
+// others ask who is who.
+func (s *Shard) aside(f func()) {
+	s.knows.Unlock()
+	defer s.knows.Lock()
+	f()
 }
 
 // askers finds out who appended an entry, and as which of theirs. An append may

@@ -163,13 +163,15 @@ func (s *Shard) handOver(reports []*report, upto cx.Position) {
 		return
 	}
 	s.feeding.Add(1)
-	select {
-	case s.feeds <- rows:
-	case <-s.stopping:
-		s.unheard = true
-	case <-s.failed:
-		s.unheard = true
-	}
+	s.aside(func() {
+		select {
+		case s.feeds <- rows:
+		case <-s.stopping:
+			s.unheard = true
+		case <-s.failed:
+			s.unheard = true
+		}
+	})
 }
 
 // wantsCut reports whether a cut should begin at this tick: it is time, or a
@@ -190,6 +192,8 @@ func (s *Shard) wantsCut(replay, quiet bool) bool {
 
 // awaitCut waits until no cut is running. It returns false when the machine stops.
 func (s *Shard) awaitCut() bool {
+	s.knows.Unlock()
+	defer s.knows.Lock()
 	for s.cutting.Load() {
 		select {
 		case <-time.After(time.Millisecond):
@@ -208,14 +212,16 @@ func (s *Shard) awaitCut() bool {
 func (s *Shard) barrier(b batch) []*report {
 	b.state, b.done = s.state, s.barriers
 	reports := make([]*report, len(s.workers))
-	for _, w := range s.workers {
-		own := b
-		w.in <- &own
-	}
-	for range s.workers {
-		r := <-s.barriers
-		reports[r.worker.index()] = r
-	}
+	s.aside(func() {
+		for _, w := range s.workers {
+			own := b
+			w.in <- &own
+		}
+		for range s.workers {
+			r := <-s.barriers
+			reports[r.worker.index()] = r
+		}
+	})
 	return reports
 }
 
@@ -258,10 +264,12 @@ func (s *Shard) cut(b batch) {
 	}
 	s.unsaved, s.lastCut = false, time.Now()
 	s.sending.Store(false) // what the lanes have put out by now is in this cut
-	select {
-	case s.cuts <- head:
-	case <-s.stopping:
-	}
+	s.aside(func() {
+		select {
+		case s.cuts <- head:
+		case <-s.stopping:
+		}
+	})
 }
 
 func rowsOf(changed []profile.IdentityRow) []IdentityRow {

@@ -218,7 +218,7 @@ func (s *Shard) split(at cx.Position, c *cx.Command, u *unmerge) {
 		})
 		parts[i] = p.Part
 	}
-	s.resolver.Split(parts)
+	s.resolver.Split(parts, u.Merged())
 	s.resolver.KeepApart(u.Undone.Winner, u.Undone.Loser)
 	s.partedMoved = true
 	x := newSplit(u, c)

@@ -96,11 +96,13 @@ func TestUnmergeRestoresBoth(t *testing.T) {
 			t.Errorf("%s belongs to %s, want %s", device, owner, at[device])
 		}
 		rows := 0
+		house.mu.Lock()
 		for _, e := range house.batch.Events {
 			if e.Customer == at[device] {
 				rows++
 			}
 		}
+		house.mu.Unlock()
 		if rows != want {
 			t.Errorf("%s has %d rows, want %d", device, rows, want)
 		}

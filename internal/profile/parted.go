@@ -80,8 +80,9 @@ type Part struct {
 }
 
 // Split makes several customers of one: each has the identities of its part
-// from now on. The parts must have all identities that the one has.
-func (r *Resolver) Split(parts []Part) {
+// from now on. The parts must have all identities that the one has. merged says
+// who of them was merged into whom (loser, winner) otherwise than before.
+func (r *Resolver) Split(parts []Part, merged [][2]cx.CustomerID) {
 	r.settle()
 	for _, p := range parts {
 		c := p.Customer
@@ -98,10 +99,10 @@ func (r *Resolver) Split(parts []Part) {
 		}
 		r.set(c.ID, who)
 		for _, alias := range p.Aliases {
-			r.LoadMerged(alias, c.ID)
-			r.pairs = append(r.pairs, [2]cx.CustomerID{alias, c.ID})
+			r.LoadMerged(alias, c.ID) // through whom, the stored pairs say
 		}
 	}
+	r.pairs = append(r.pairs, merged...)
 }
 
 // Clone returns a copy of m that aliases no event.

@@ -198,3 +198,6 @@ func (r *Resolver) AppendSightings(b []byte) []byte {
 
 // Quarantines returns a number that grows whenever a value comes into quarantine.
 func (r *Resolver) Quarantines() int { return r.shutEver }
+
+// Shut returns how many values are in quarantine.
+func (r *Resolver) Shut() int { return r.shut }

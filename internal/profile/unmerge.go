@@ -75,6 +75,14 @@ type FactKey struct {
 	Winner, Loser cx.CustomerID
 }
 
+// Merged returns who was merged into whom (loser, winner) by the later merges.
+func (u *Unmerged) Merged() (pairs [][2]cx.CustomerID) {
+	for i := range u.Facts {
+		pairs = append(pairs, [2]cx.CustomerID{u.Facts[i].Loser, u.Facts[i].Winner})
+	}
+	return pairs
+}
+
 // Key names the merge.
 func (f *MergeFact) Key() FactKey { return FactKey{f.Position, f.Winner, f.Loser} }
 
@@ -192,18 +200,21 @@ func (u *Unmerging) follow(later []MergeFact) cx.CustomerID {
 func (u *Unmerging) Spans() []Span { return u.spans }
 
 // meet lets those who took part in a merge be there as they were before it,
-// unless they are already or came to be by the very event.
+// unless they are already, or came to be by the very event and were nothing yet.
 func (u *Unmerging) meet(f *MergeFact) error {
 	for _, before := range [...]struct {
 		id    cx.CustomerID
 		state []byte
 	}{{f.Winner, f.WinnerBefore}, {f.Loser, f.LoserBefore}} {
-		if u.people[before.id] != nil || before.id.Position() == f.Position {
+		if u.people[before.id] != nil {
 			continue
 		}
 		c, err := DecodeCustomer(before.state)
 		if err != nil {
 			return fmt.Errorf("%s before the merge at %v: %w", before.id, f.Position, err)
+		}
+		if before.id.Position() == f.Position && len(c.Identities) == 0 {
+			continue
 		}
 		c.Workspace = u.present.Workspace
 		c.Segments, c.Judged, c.Timers = nil, 0, nil

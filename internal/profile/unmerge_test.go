@@ -206,7 +206,7 @@ func (w *town) apply(i int, out *Unmerged, at cx.Position) {
 		parts[i] = p.Part
 		w.people[p.Customer.ID] = p.Customer
 	}
-	w.resolver.Split(parts)
+	w.resolver.Split(parts, out.Merged())
 	w.resolver.KeepApart(undone.Winner, undone.Loser)
 	w.note()
 	for _, e := range out.Events {
@@ -286,7 +286,8 @@ type history struct {
 	seed      uint64
 	town      *town
 	log       []townEntry
-	elsewhere bool // a merge had changed somebody outside of it
+	elsewhere bool            // a merge had changed somebody outside of it
+	known     []cx.CustomerID // who ever was
 }
 
 func (e townEntry) String() string {
@@ -308,13 +309,12 @@ func (h *history) happen() {
 	h.t.Helper()
 	r := rand.New(rand.NewPCG(h.seed, 7))
 	now := cx.InstantOf(time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC))
-	var known []cx.CustomerID // who ever was
 	for i := range 4 + r.IntN(22) {
 		at := cx.At(uint64(i+1), 0)
 		now += cx.Instant(r.IntN(1500)) * cx.Second
 		switch k := r.IntN(10); {
-		case k == 0 && len(known) > 1:
-			join := [2]cx.CustomerID{known[r.IntN(len(known))], known[r.IntN(len(known))]}
+		case k == 0 && len(h.known) > 1:
+			join := [2]cx.CustomerID{h.known[r.IntN(len(h.known))], h.known[r.IntN(len(h.known))]}
 			if h.town.join(join[0], join[1], at, now) {
 				h.log = append(h.log, townEntry{at: at, now: now, join: join})
 			}
@@ -326,8 +326,8 @@ func (h *history) happen() {
 			h.log = append(h.log, townEntry{at: at, now: now, ev: ev})
 		}
 		for _, id := range slices.Sorted(maps.Keys(h.town.people)) {
-			if !slices.Contains(known, id) {
-				known = append(known, id)
+			if !slices.Contains(h.known, id) {
+				h.known = append(h.known, id)
 			}
 		}
 		h.town.check()
@@ -369,6 +369,11 @@ func (h *history) compare(parts map[cx.CustomerID]bool) {
 	}
 	want, got := never.state(), h.town.state()
 	if maps.Equal(want, got) {
+		for _, id := range h.known {
+			if a, b := never.resolver.Current(id), h.town.resolver.Current(id); a != b && never.resolver.merged[id] != 0 {
+				h.t.Fatalf("seed %d: %s is %s and would be %s", h.seed, id, b, a)
+			}
+		}
 		return
 	}
 	for id := range got {
