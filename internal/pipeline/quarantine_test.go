@@ -22,7 +22,7 @@ func TestQuarantineUndoesLinks(t *testing.T) {
 	visits(t, j, clock, 8, 100)
 	house := new(shelf)
 	s, stop := live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
-	n := 100
+	n, last := 100, cx.Position(0)
 	call := func(device, user string) cx.Position {
 		n++
 		ev := added(device, n)
@@ -31,7 +31,8 @@ func TestQuarantineUndoesLinks(t *testing.T) {
 			ev.UserID, ev.KeyKind, ev.Flags = user, cx.ServerKey, cx.Verified
 		}
 		clock.pass(time.Minute)
-		return say(t, j, ev, clock.now())
+		last = say(t, j, ev, clock.now())
+		return last
 	}
 	events := func(id cx.CustomerID) (n uint32) {
 		t.Helper()
@@ -47,18 +48,14 @@ func TestQuarantineUndoesLinks(t *testing.T) {
 	for i := range 4 {
 		call("kiosk", fmt.Sprint("q", i+1))
 	}
-	if err := s.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	settled(t, s, last)
 	if s.Quarantines() != 0 || s.Current(visitor) != first {
 		t.Fatal("five users are not too many")
 	}
 	stop() // what was seen so far is in the checkpoint
 	s, stop = live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
 	call("kiosk", "q5")
-	if err := s.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	settled(t, s, last)
 	all := s.Quarantined("demo")
 	if len(all) != 1 || s.Quarantines() != 1 || len(s.Quarantined("other")) != 0 {
 		t.Fatalf("in quarantine: %+v", all)
@@ -72,9 +69,7 @@ func TestQuarantineUndoesLinks(t *testing.T) {
 	}
 	call("kiosk", "")
 	call("kiosk", "q0")
-	if err := s.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	settled(t, s, last)
 	if a, b := events(first), events(visitor); a != 3 || b != 2 || s.Current(visitor) != visitor {
 		t.Errorf("the first user has %d events and the visitor %d, want 3 and 2", a, b)
 	}

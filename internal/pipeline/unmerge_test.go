@@ -34,6 +34,19 @@ func say(t *testing.T, j *journal.Journal, ev cx.Event, now time.Time) cx.Positi
 	return p
 }
 
+// settled waits until the machine has taken an entry, and all before it is saved.
+func settled(t *testing.T, s *pipeline.Shard, at cx.Position) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); s.Progress().Applied < at; time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("the machine has not come to %v", at)
+		}
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}
+
 func added(device string, n int) cx.Event {
 	return cx.Event{
 		Name: "Product Added", AnonymousID: device, MessageID: fmt.Sprint(device, n),
@@ -77,10 +90,7 @@ func TestUnmergeRestoresBoth(t *testing.T) {
 		t.Fatal(err)
 	}
 	say(t, j, added("car", 7), clock.now())
-	say(t, j, added("tv", 8), clock.now())
-	if err := s.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
+	settled(t, s, say(t, j, added("tv", 8), clock.now()))
 	for device, want := range map[string]int{"tv": 4, "car": 4} {
 		events := uint32(0)
 		err := s.Inspect(t.Context(), at[device], func(c *cx.Customer, _ *definition.Set, _ cx.Statistics, _ cx.Instant) {
