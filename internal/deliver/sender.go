@@ -3,6 +3,7 @@ package deliver
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
@@ -12,7 +13,8 @@ import (
 type Sender interface {
 	// Send makes one attempt and returns nil when the receiver has the delivery.
 	// An error that is made by Refused or NotNow says that it has not; after any
-	// other nobody knows.
+	// other nobody knows. One whose text quotes the receiver is a slog.LogValuer:
+	// logs hold no personal data.
 	Send(ctx context.Context, d *cx.Delivery) error
 	// Idempotent reports whether the receiver takes a delivery once, however often
 	// it comes with the same key.
@@ -35,6 +37,17 @@ type failure struct {
 
 func (f *failure) Error() string { return f.err.Error() }
 func (f *failure) Unwrap() error { return f.err }
+
+// LogValue lets the error inside say what of it may stand in a log.
+func (f *failure) LogValue() slog.Value {
+	if v, ok := errors.AsType[interface {
+		error
+		slog.LogValuer
+	}](f.err); ok {
+		return v.LogValue()
+	}
+	return slog.StringValue(f.err.Error())
+}
 
 // Outcome is what an attempt came to.
 type Outcome uint8

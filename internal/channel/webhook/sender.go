@@ -6,8 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptrace"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -117,6 +119,9 @@ func (s *Sender) request(ctx context.Context, d *cx.Delivery, to Endpoint) (*htt
 // unanswered judges a request that got no answer. Without a connection nothing
 // has arrived.
 func unanswered(err error, connected bool) error {
+	if u, ok := errors.AsType[*url.Error](err); ok {
+		err = u.Err // without the address, which may hold a key
+	}
 	if _, ok := errors.AsType[*addressError](err); ok {
 		return deliver.Refused(err)
 	}
@@ -142,7 +147,7 @@ func verdict(res *http.Response, idempotent bool) error {
 		_, _ = io.Copy(io.Discard, io.LimitReader(res.Body, maxAnswer)) // so that the connection can be used again
 		return nil
 	}
-	err := errors.New(reason(res))
+	err := error(answerOf(res))
 	switch code {
 	case 400, 405, 410, 413, 414, 415, 422, 431, 501, 505:
 		return deliver.Refused(err)
@@ -166,18 +171,29 @@ const (
 	maxReason = 200
 )
 
-// reason is the status and the beginning of the answer, on one line.
-func reason(res *http.Response) string {
+// answerError is an answer that is no success.
+type answerError struct {
+	status string
+	words  string // the beginning of the body, on one line
+}
+
+func (e *answerError) Error() string {
+	if e.words == "" {
+		return e.status
+	}
+	return e.status + ": " + e.words
+}
+
+// LogValue leaves out what the receiver says: it may speak of persons.
+func (e *answerError) LogValue() slog.Value { return slog.StringValue(e.status) }
+
+func answerOf(res *http.Response) *answerError {
 	b, _ := io.ReadAll(io.LimitReader(res.Body, maxAnswer)) // what came before an error is still worth showing
 	words := strings.Join(strings.FieldsFunc(strings.ToValidUTF8(string(b), ""), func(r rune) bool { return r <= ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 }), " ")
 	if runes := []rune(words); len(runes) > maxReason {
 		words = string(runes[:maxReason]) + "…"
 	}
-	status := fmt.Sprintf("%d %s", res.StatusCode, http.StatusText(res.StatusCode))
-	if words == "" {
-		return status
-	}
-	return status + ": " + words
+	return &answerError{fmt.Sprintf("%d %s", res.StatusCode, http.StatusText(res.StatusCode)), words}
 }
 
 // longestAfter bounds what a receiver may ask for.

@@ -6,10 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -237,6 +239,34 @@ func TestParseAllowed(t *testing.T) {
 	for _, wrong := range []string{"http://x", "10.0.0.0/99", "host:80", "*.example"} {
 		if _, err := webhook.ParseAllowed(wrong); err == nil {
 			t.Errorf("%q is taken", wrong)
+		}
+	}
+}
+
+// What the receiver answers and the address may hold personal data and keys: the
+// first is shown to people and not logged, the second neither.
+func TestFailuresKeepSecretsOutOfLogs(t *testing.T) {
+	to := webhook.Endpoint{Idempotent: true}
+	logged := func(err error) string {
+		var b strings.Builder
+		slog.New(slog.NewJSONHandler(&b, nil)).Warn("a send failed", slog.Any("error", err))
+		return b.String()
+	}
+	for _, code := range []int{429, 500, 503} {
+		err := open(t, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, "no room for taro@example.com", code)
+		}), to, loopback(t)).Send(t.Context(), channeltest.Delivery(1))
+		if err == nil || !strings.Contains(err.Error(), "taro@example.com") {
+			t.Errorf("%d: people are told %v", code, err)
+		}
+		if line := logged(err); strings.Contains(line, "taro") || !strings.Contains(line, strconv.Itoa(code)) {
+			t.Errorf("%d is logged as %s", code, line)
+		}
+	}
+	for name, allow := range map[string]webhook.Allowed{"hangs up": loopback(t), "inside": {}} {
+		err := open(t, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }), to, allow).Send(t.Context(), channeltest.Delivery(1))
+		if err == nil || strings.Contains(err.Error(), "source=kikubari") {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 }
