@@ -88,7 +88,7 @@ bench: ## run the benchmarks BENCH of PKG, COUNT times, as benchstat reads them
 
 .PHONY: chaos
 chaos: sdk ## kill the program under load at ROUNDS seeded moments and check that nothing is lost (nightly: ROUNDS=1000)
-	timeout --kill-after=30s 4h env CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) go test -tags chaos -run '^TestChaos|^TestKilled' -count 1 -timeout 235m -v . ./internal/journal
+	timeout --kill-after=30s 4h env CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) go test -p 1 -tags chaos -run '^TestChaos|^TestKilled' -count 1 -timeout 235m -v . ./internal/journal
 
 .PHONY: clean
 clean: ## remove what was built; data stays
