@@ -131,7 +131,8 @@ func (s *eventScan) into() []any {
 		&e.Workspace, &e.Key, &e.KeyKind, &e.Type, &e.Flags, &e.Name, &e.MessageID, &s.anonymous, &s.user, &s.group, &s.previous, &s.locale,
 		instant{&e.Time},
 		instant{&e.Original},
-		instant{&e.ReceivedAt}, &s.consent, &s.properties, &s.around,
+		instant{&e.ReceivedAt},
+		&s.consent, &s.properties, &s.around,
 	}
 }
 
