@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"time"
@@ -201,6 +202,11 @@ func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill) (_ *f
 	})
 	if err != nil {
 		return nil, err
+	}
+	if first, _, err := s.opts.History.First(ctx); err != nil {
+		return nil, err
+	} else if first != 1 && shard.position == 0 {
+		return nil, cx.E(cx.NotFound, "back-fill", fmt.Sprintf("statistics would have to be folded from the beginning of the log, and it begins at record %d; restore the archive's oldest files, or a checkpoint in which they are known", first))
 	}
 	running, stop := context.WithCancel(ctx)
 	fl := &filler{number: f.number, about: w.name, store: store, shard: shard, stop: stop, ended: make(chan struct{})}
