@@ -117,8 +117,8 @@ func people(t *testing.T, j *journal.Journal, dir string, house *shelf, o pipeli
 		}
 		if i == len(stops) {
 			eventually(t, "every row is stored", func() bool { return house.reaches(last) })
-			for _, row := range house.batch.Events {
-				_ = s.Inspect(t.Context(), row.Customer, func(c *cx.Customer, _ *definition.Set, _ cx.Statistics, _ cx.Instant) {
+			for _, id := range house.customers() {
+				_ = s.Inspect(t.Context(), id, func(c *cx.Customer, _ *definition.Set, _ cx.Statistics, _ cx.Instant) {
 					who := *c
 					who.Stats, who.Segments, who.Timers = slices.Clone(c.Stats), slices.Clone(c.Segments), slices.Clone(c.Timers)
 					who.Identities, who.Seen, who.Ledger = nil, nil, nil // other tests look at these
@@ -146,7 +146,7 @@ func people(t *testing.T, j *journal.Journal, dir string, house *shelf, o pipeli
 // A statistic that was asked for late is, byte for byte, what it would be if it
 // had been kept from the beginning.
 func TestBackfillEqualsHavingKeptIt(t *testing.T) {
-	for seed := range uint64(6) {
+	for seed := range uint64(3) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			dir := t.TempDir()
 			start := time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)

@@ -182,7 +182,7 @@ type filler struct {
 }
 
 // openFiller starts a filler; it goes on from where it was when it ran before.
-func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill) (_ *filler, err error) {
+func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill) (*filler, error) {
 	if s.opts.History == nil || s.opts.Scratch == nil {
 		return nil, cx.E(cx.Invalid, "back-fill", "this machine was given no history to fold")
 	}
@@ -190,23 +190,26 @@ func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill) (_ *f
 	if err != nil {
 		return nil, err
 	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, store.Close())
-		}
-	}()
 	shard, err := Open(ctx, Options{
 		Journal: reading{s.opts.History, s}, Store: store, Warehouse: noRows{}, Log: s.opts.Log, Passive: true,
 		Workers: max(1, s.opts.Workers/2), CheckpointEvery: fillerCut, CacheBytes: max(32<<20, s.opts.CacheBytes/4), RestAfter: s.opts.RestAfter,
 		reduced: w.reduce(f),
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, store.Close())
 	}
-	if first, _, err := s.opts.History.First(ctx); err != nil {
-		return nil, err
-	} else if first != 1 && shard.position == 0 {
-		return nil, cx.E(cx.NotFound, "back-fill", fmt.Sprintf("statistics would have to be folded from the beginning of the log, and it begins at record %d; restore the archive's oldest files, or a checkpoint in which they are known", first))
+	if last, _ := s.opts.History.Last(); shard.position.Sequence() > last { // of a log that is not this one
+		if err := errors.Join(store.Close(), s.opts.Scratch.Remove(f.number)); err != nil {
+			return nil, err
+		}
+		return s.openFiller(ctx, w, f)
+	}
+	first, _, err := s.opts.History.First(ctx)
+	if err == nil && first != 1 && shard.position == 0 {
+		err = cx.E(cx.NotFound, "back-fill", fmt.Sprintf("statistics would have to be folded from the beginning of the log, and it begins at record %d; restore the archive's oldest files, or a checkpoint in which they are known", first))
+	}
+	if err != nil {
+		return nil, errors.Join(err, store.Close())
 	}
 	running, stop := context.WithCancel(ctx)
 	fl := &filler{number: f.number, about: w.name, store: store, shard: shard, stop: stop, ended: make(chan struct{})}

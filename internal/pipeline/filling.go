@@ -172,15 +172,18 @@ func (s *Shard) fill(ctx context.Context) {
 		}
 		err := s.fillOne(ctx, w, f)
 		if _, now := s.published.Load().nextFilling(); err != nil && ctx.Err() == nil && now != nil && now.number == f.number {
-			err = errors.Join(err, s.fillers.dismiss(f.number))
-			s.opts.Log.ErrorContext(ctx, "statistics cannot be back-filled, trying again", slog.String("workspace", string(w.name)), slog.Uint64("backfill", f.number), slog.Any("error", err))
+			s.stuck(doingFill, errors.Join(err, s.fillers.dismiss(f.number)))
 			select {
 			case <-time.After(5 * time.Second):
 			case <-ctx.Done():
 			}
+			continue
 		}
+		s.unstuck(doingFill)
 	}
 }
+
+const doingFill = "back-fill statistics"
 
 // fillOne runs one back-fill until its statistics are valid, or it is not wanted
 // any more.
@@ -197,7 +200,7 @@ func (s *Shard) fillOne(ctx context.Context, w *workspace, f *backfill) error {
 		s.opts.Log.WarnContext(ctx, "the beginning of the log is not kept: new statistics count from now on only", slog.String("workspace", string(w.name)), slog.String("kept_since", at.String()))
 		return s.endFill(ctx, w, b)
 	}
-	fl, err := s.filler(s.work, w, f)
+	fl, err := s.filler(s.work, w, f) //nolint:contextcheck // it may be needed after ctx has ended, until Run ends
 	if err != nil {
 		return err
 	}

@@ -108,6 +108,16 @@ func (s *shelf) EventsOf(_ context.Context, w cx.Workspace, id cx.CustomerID, fr
 	return nil
 }
 
+// customers returns whose events were stored.
+func (s *shelf) customers() (who []cx.CustomerID) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, e := range s.batch.Events {
+		who = append(who, e.Customer)
+	}
+	return who
+}
+
 // decisions returns what was decided, where and for whom.
 func (s *shelf) decisions() map[cx.DecisionID]string {
 	s.mu.Lock()

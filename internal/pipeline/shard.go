@@ -285,6 +285,9 @@ func (s *Shard) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	s.work = work
+	if err := s.tidyAll(); err != nil {
+		return err
+	}
 	var workers, writers, clock sync.WaitGroup
 	for _, w := range s.workers {
 		w.publishDue()
@@ -342,7 +345,7 @@ func (s *Shard) Run(ctx context.Context) error {
 	stop()
 	writers.Wait()
 	if e := s.fillers.close(); e != nil {
-		s.opts.Log.Error("a back-fill's state could not be closed", slog.Any("error", e))
+		s.opts.Log.ErrorContext(ctx, "a back-fill's state could not be closed", slog.Any("error", e))
 	}
 	if errors.Is(err, context.Canceled) && ctx.Err() != nil {
 		return nil

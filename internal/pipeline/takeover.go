@@ -152,12 +152,16 @@ func (w *worker) keepHistory(f *backfill, id cx.CustomerID, c *cx.Customer) {
 // untilRead asks a store again until it answers or the shard stops: guessing
 // would break replay.
 func (w *worker) untilRead(read func(context.Context) error) {
+	const doing = "load what was back-filled"
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
 		err := read(w.ctx)
+		if err == nil {
+			w.shard.unstuck(doing)
+		}
 		if err == nil || w.ctx.Err() != nil {
 			return
 		}
-		w.shard.stuck("load what was back-filled", err)
+		w.shard.stuck(doing, err)
 		select {
 		case <-time.After(wait):
 		case <-w.ctx.Done():
