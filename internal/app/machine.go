@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"time"
@@ -21,6 +22,9 @@ import (
 func openLog(ctx context.Context, c Config, log io.Writer) (*archive.Log, error) {
 	if _, err := checkFormat(c.Data); err != nil {
 		return nil, err
+	}
+	if _, err := os.Stat(c.path("journal")); errors.Is(err, fs.ErrNotExist) {
+		return nil, cx.E(cx.NotFound, "open journal", "there is no journal in "+c.Data+": --data names the data directory of a server")
 	}
 	logger := newLogger(c, log)
 	j, err := journal.Open(ctx, journal.Options{Dir: c.path("journal"), Log: logger, ReserveBytes: -1})

@@ -122,10 +122,12 @@ func (s *Shard) Unmerge(ctx context.Context, past Past, u ToUnmerge) (*Undone, e
 	return nil, errStirred
 }
 
+var errFilling = cx.E(cx.Conflict, "unmerge", "statistics of this workspace are being back-filled; ask again when that has ended")
+
 func (s *Shard) tryUnmerge(ctx context.Context, past Past, u *ToUnmerge) (*Undone, error) {
 	id := s.Current(u.Customer)
-	if ws := s.published.Load().workspace(u.Workspace); ws.isFilling() {
-		return nil, cx.E(cx.Conflict, "unmerge", "statistics of this workspace are being back-filled; ask again when that has ended")
+	if s.published.Load().workspace(u.Workspace).isFilling() {
+		return nil, errFilling
 	}
 	command := &cx.Command{Kind: cx.CommandUnmerge, Workspace: u.Workspace, Who: u.Who, Why: u.Why}
 	body := unmerge{Customer: id}
@@ -139,6 +141,11 @@ func (s *Shard) tryUnmerge(ctx context.Context, past Past, u *ToUnmerge) (*Undon
 	}
 	if err := s.Flush(ctx); err != nil {
 		return nil, err
+	}
+	// Again: a set that took effect just before the customer was watched is not
+	// noticed by the watch.
+	if s.published.Load().workspace(u.Workspace).isFilling() {
+		return nil, errFilling
 	}
 	done, err := s.workOut(ctx, past, u, id)
 	if err != nil || u.DryRun {
