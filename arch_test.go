@@ -31,6 +31,7 @@ template            pure: cx
 decide              pure: cx rule segment learn template
 zone                pure:
 definition          pure: cx rule segment decide template zone | github.com/goccy/go-yaml
+blank               pure: cx profile
 mapping             pure: cx zone | github.com/goccy/go-yaml golang.org/x/text
 
 fault                   :

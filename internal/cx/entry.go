@@ -53,6 +53,7 @@ const (
 	EntryDefinitions EntryKind = 3 // a published set of definitions
 	EntryCommand     EntryKind = 4 // an operator's command
 	EntryFate        EntryKind = 5 // how a delivery ended
+	EntryErased      EntryKind = 6 // AppendErased: what stays of the event of an erased person
 )
 
 // Entry is one journal entry.

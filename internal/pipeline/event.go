@@ -101,6 +101,7 @@ func (w *worker) report(l *lane, c *cx.Customer, o *order) {
 		w.feed.Exposures = append(w.feed.Exposures, ExposureRow{
 			Position: o.at, At: w.scope.Now, Workspace: c.Workspace, Customer: c.ID,
 			Decision: fate.Decision, Action: did.Line.Action(), Place: did.Line.Place(), Fate: fate.State,
+			Exposed: did.Exposed, Responded: did.Responded,
 		})
 	}
 }

@@ -184,6 +184,10 @@ type ExposureRow struct {
 	Action    string
 	Place     string
 	Fate      cx.AttentionState
+
+	// What it taught about the action.
+	Exposed   bool // it was seen for the first time
+	Responded bool // it was clicked for the first time
 }
 
 // SegmentRow says that a customer entered or left a segment.

@@ -408,6 +408,10 @@ func (s *Shard) record(r *journal.Record) error {
 			if err := s.settle(at, e.Payload); err != nil {
 				return fmt.Errorf("fate at %v: %w", at, err)
 			}
+		case cx.EntryErased:
+			if err := s.sequenceErased(at, e.Payload); err != nil {
+				return err
+			}
 		default:
 			return fmt.Errorf("journal entry %v has kind %d, which this version does not know: run a newer one", at, e.Kind)
 		}
@@ -446,25 +450,31 @@ func (s *Shard) sequence(at cx.Position, ev *cx.Event, waiter *Waiter, index int
 		}
 		return
 	}
-	if found.New {
-		s.activate(ev.Workspace)
-	}
-	for i := range found.Merges {
-		m := &found.Merges[i]
-		hand := &handoff{loser: make(chan given, 1)}
-		s.order(order{kind: orderGive, at: at, customer: m.Loser, hand: hand, about: ev.Workspace})
-		s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, about: ev.Workspace, merge: m, index: i, fresh: found.New && m.Winner == found.Customer})
-	}
-	if len(s.watches) > 0 {
-		s.stirAll(&found)
-	}
-	for _, m := range found.Moves {
-		s.order(order{kind: orderDrop, at: at, customer: m.From, links: []cx.Identity{m.Identity}, about: ev.Workspace})
-	}
+	s.connect(at, ev.Workspace, &found)
 	s.order(order{
 		kind: orderEvent, at: at, customer: found.Customer, links: found.Links, fresh: found.New, event: ev, about: ev.Workspace,
 		waiter: waiter, index: index,
 	})
+}
+
+// connect adds the orders that bring the customers of an event together before
+// it is folded.
+func (s *Shard) connect(at cx.Position, ws cx.Workspace, found *profile.Resolution) {
+	if found.New {
+		s.activate(ws)
+	}
+	for i := range found.Merges {
+		m := &found.Merges[i]
+		hand := &handoff{loser: make(chan given, 1)}
+		s.order(order{kind: orderGive, at: at, customer: m.Loser, hand: hand, about: ws})
+		s.order(order{kind: orderTake, at: at, customer: m.Winner, hand: hand, about: ws, merge: m, index: i, fresh: found.New && m.Winner == found.Customer})
+	}
+	if len(s.watches) > 0 {
+		s.stirAll(found)
+	}
+	for _, m := range found.Moves {
+		s.order(order{kind: orderDrop, at: at, customer: m.From, links: []cx.Identity{m.Identity}, about: ws})
+	}
 }
 
 // order adds o to the batch of the worker that runs the customer's lane.

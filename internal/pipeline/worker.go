@@ -104,15 +104,16 @@ type report struct {
 type orderKind uint8
 
 const (
-	orderEvent  orderKind = iota // fold an event and judge it
-	orderGive                    // hand the customer over: it is merged into another
-	orderTake                    // take over a merged customer
-	orderDrop                    // forget an identity that moved to another customer
-	orderSettle                  // take a delivery out of the outbox: its fate is known
-	orderFate                    // note the fate of a delivery in the ledger
-	orderSplit                   // an un-merge: give others what is theirs
-	orderRevive                  // an un-merge: take what the split gives
-	orderErase                   // forget the customer
+	orderEvent   orderKind = iota // fold an event and judge it
+	orderGive                     // hand the customer over: it is merged into another
+	orderTake                     // take over a merged customer
+	orderDrop                     // forget an identity that moved to another customer
+	orderSettle                   // take a delivery out of the outbox: its fate is known
+	orderFate                     // note the fate of a delivery in the ledger
+	orderSplit                    // an un-merge: give others what is theirs
+	orderRevive                   // an un-merge: take what the split gives
+	orderErase                    // forget the customer
+	orderRemains                  // take what stays of an event whose person was erased
 )
 
 // order is one step of one customer, at one position.
@@ -133,6 +134,7 @@ type order struct {
 	split     *split         // of an un-merge
 	fate      *cx.Fate
 	family    []cx.CustomerID // of a person that is erased
+	taught    *cx.Lesson      // by an event whose person was erased
 }
 
 // handoff carries a merged customer from its old lane to its new one.
@@ -220,6 +222,8 @@ func (w *worker) take(b *batch) {
 			w.revive(l, o)
 		case orderErase:
 			w.erase(l, o)
+		case orderRemains:
+			w.remains(l, o)
 		}
 	}
 	w.evict()

@@ -100,8 +100,11 @@ func (r *Resolver) Configure(w cx.Workspace, s Settings) {
 // Resolve finds the customer of ev, the entry at position at, at log time now,
 // and remembers what that changed.
 func (r *Resolver) Resolve(ev *cx.Event, at cx.Position, now cx.Instant) Resolution {
+	return r.resolve(ev, r.names(ev), at, now)
+}
+
+func (r *Resolver) resolve(ev *cx.Event, names []name, at cx.Position, now cx.Instant) Resolution {
 	r.settle()
-	names := r.names(ev)
 	if r.shut > 0 {
 		names = r.shutOut(names)
 	}
