@@ -155,6 +155,11 @@ func (l *Logbook) showEntry(at cx.Position, e *cx.Entry, full bool) (out api.Log
 		if c, err := cx.DecodeCommand(e.Payload); err == nil {
 			return api.LogEntry{Kind: "command", Workspace: string(c.Workspace), Type: c.Kind.String(), Key: string(c.Who), Why: c.Why}
 		}
+	case cx.EntryErased:
+		var x cx.Erased
+		if cx.DecodeErased(e.Payload, &x) == nil {
+			return api.LogEntry{Kind: "erased", Workspace: string(x.Workspace)}
+		}
 	case cx.EntryFate:
 		if f, err := cx.DecodeFate(e.Payload); err == nil {
 			return api.LogEntry{Kind: "fate", Workspace: string(f.Workspace), Type: f.State.String(), Name: f.Action, Customer: f.Customer.String(), Why: f.Reason}
