@@ -17,17 +17,13 @@ func AppendBackfill(dst []byte, b Backfill) []byte {
 
 // DecodeBackfill reads what AppendBackfill wrote.
 func DecodeBackfill(body []byte) (b Backfill, err error) {
-	for i, v := range [...]*uint64{&b.Number, &b.From} {
-		n, w := binary.Uvarint(body)
-		if w <= 0 || i == 0 && n == 0 {
-			return Backfill{}, ErrCodec
-		}
-		*v, body = n, body[w:]
+	r := NewReader(body)
+	b = Backfill{Number: r.Uvarint(), From: r.Uvarint(), Since: Instant(r.Varint())}
+	if b.Number == 0 {
+		r.Fail()
 	}
-	since, w := binary.Varint(body)
-	if w <= 0 || w != len(body) {
-		return Backfill{}, ErrCodec
+	if err := r.End(); err != nil {
+		return Backfill{}, err
 	}
-	b.Since = Instant(since)
 	return b, nil
 }

@@ -44,8 +44,7 @@ const commandCodec = 1
 func AppendCommand(dst []byte, c *Command) []byte {
 	dst = append(dst, commandCodec, byte(c.Kind))
 	for _, s := range [...]string{string(c.Workspace), string(c.Who), c.Why, string(c.Body)} {
-		dst = binary.AppendUvarint(dst, uint64(len(s)))
-		dst = append(dst, s...)
+		dst = AppendBytes(dst, s)
 	}
 	return dst
 }
@@ -55,21 +54,10 @@ func DecodeCommand(b []byte) (c Command, err error) {
 	if len(b) < 2 || b[0] != commandCodec {
 		return c, ErrCodec
 	}
-	c.Kind, b = CommandKind(b[1]), b[2:]
-	ok := true
-	next := func() string {
-		n, w := binary.Uvarint(b)
-		if w <= 0 || n > uint64(len(b)-w) {
-			ok, b = false, nil
-			return ""
-		}
-		s := string(b[w : w+int(n)])
-		b = b[w+int(n):]
-		return s
-	}
-	c.Workspace, c.Who, c.Why, c.Body = Workspace(next()), KeyID(next()), next(), []byte(next())
-	if !ok || len(b) > 0 {
-		return Command{}, ErrCodec
+	r := NewReader(b[2:])
+	c = Command{Kind: CommandKind(b[1]), Workspace: Workspace(r.Text()), Who: KeyID(r.Text()), Why: r.Text(), Body: []byte(r.Text())}
+	if err := r.End(); err != nil {
+		return Command{}, err
 	}
 	return c, nil
 }

@@ -2,7 +2,6 @@ package cx
 
 import (
 	"encoding/binary"
-	"unsafe"
 )
 
 // Erased is what stays of an event in its place once its person was erased and
@@ -71,17 +70,11 @@ func AppendErased(dst []byte, e *Erased) []byte {
 	}
 	dst = append(dst, byte(e.Pseudonymous), lesson)
 	dst = binary.AppendUvarint(dst, e.Line)
-	text := func(s string) {
-		dst = binary.AppendUvarint(dst, uint64(len(s)))
-		dst = append(dst, s...)
-	}
-	text(string(e.Workspace))
-	text(e.Job)
+	dst = AppendBytes(AppendBytes(dst, e.Workspace), e.Job)
 	for _, name := range e.Names() {
-		text(*name)
+		dst = AppendBytes(dst, *name)
 	}
-	text(e.Taught.Action)
-	return dst
+	return AppendBytes(dst, e.Taught.Action)
 }
 
 // DecodeErased reads what AppendErased wrote into e, which aliases b. It fails
@@ -96,35 +89,12 @@ func DecodeErased(b []byte, e *Erased) error {
 		Type: EventType(b[1]), KeyKind: KeyKind(b[2]), Flags: EventFlags(binary.LittleEndian.Uint16(b[3:])),
 		Pseudonymous: ErasedNames(b[5]), Taught: Lesson{Exposed: b[6]&1 != 0, Responded: b[6]&2 != 0},
 	}
-	b = b[fixed:]
-	ok := true
-	number := func() uint64 {
-		n, w := binary.Uvarint(b)
-		if w <= 0 {
-			ok, b = false, nil
-			return 0
-		}
-		b = b[w:]
-		return n
-	}
-	text := func() string {
-		n := number()
-		if n > uint64(len(b)) {
-			ok, b = false, nil
-			return ""
-		}
-		s := unsafe.String(unsafe.SliceData(b), int(n))
-		b = b[n:]
-		return s
-	}
-	e.Line = number()
-	e.Workspace, e.Job = Workspace(text()), text()
+	r := NewReader(b[fixed:])
+	e.Line = r.Uvarint()
+	e.Workspace, e.Job = Workspace(r.Alias()), r.Alias()
 	for _, name := range e.Names() {
-		*name = text()
+		*name = r.Alias()
 	}
-	e.Taught.Action = text()
-	if !ok || len(b) > 0 {
-		return ErrCodec
-	}
-	return nil
+	e.Taught.Action = r.Alias()
+	return r.End()
 }

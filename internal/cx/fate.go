@@ -26,47 +26,24 @@ func AppendFate(dst []byte, f *Fate) []byte {
 	}
 	dst = binary.AppendUvarint(dst, uint64(f.Attempts))
 	for _, s := range [...]string{string(f.Workspace), f.Action, string(f.Channel), f.Destination, f.Reason} {
-		dst = binary.AppendUvarint(dst, uint64(len(s)))
-		dst = append(dst, s...)
+		dst = AppendBytes(dst, s)
 	}
 	return dst
 }
 
 // DecodeFate reads what AppendFate wrote. The fate aliases nothing.
 func DecodeFate(b []byte) (f Fate, err error) {
-	const fixed = 2 + 4*8
-	if len(b) < fixed || b[0] != fateCodec || !DeliveryState(b[1]).Settled() {
+	if len(b) < 2 || b[0] != fateCodec || !DeliveryState(b[1]).Settled() {
 		return f, ErrCodec
 	}
-	number := func(i int) uint64 { return binary.LittleEndian.Uint64(b[2+8*i:]) }
-	f.State, f.Key = DeliveryState(b[1]), SendKey{number(0), number(1)}
-	f.Customer, f.Decision = CustomerID(number(2)), DecisionID(number(3))
-	b = b[fixed:]
-	ok := true
-	size := func() uint64 {
-		n, w := binary.Uvarint(b)
-		if w <= 0 {
-			ok, b = false, nil
-			return 0
-		}
-		b = b[w:]
-		return n
+	r := NewReader(b[2:])
+	f = Fate{
+		State: DeliveryState(b[1]), Key: SendKey{r.Uint64(), r.Uint64()}, Customer: CustomerID(r.Uint64()), Decision: DecisionID(r.Uint64()),
+		Attempts: uint32(min(r.Uvarint(), 1<<32-1)), Workspace: Workspace(r.Text()), Action: r.Text(), Channel: Channel(r.Text()),
+		Destination: r.Text(), Reason: r.Text(),
 	}
-	text := func() string {
-		n := size()
-		if n > uint64(len(b)) {
-			ok, b = false, nil
-			return ""
-		}
-		s := string(b[:n])
-		b = b[n:]
-		return s
-	}
-	f.Attempts = uint32(min(size(), 1<<32-1))
-	f.Workspace, f.Action, f.Channel = Workspace(text()), text(), Channel(text())
-	f.Destination, f.Reason = text(), text()
-	if !ok || len(b) > 0 {
-		return Fate{}, ErrCodec
+	if err := r.End(); err != nil {
+		return Fate{}, err
 	}
 	return f, nil
 }

@@ -30,7 +30,7 @@ type Stored struct {
 // Decide returned, whose ledger may be left out, and of the event.
 func AppendInput(dst []byte, in *Input, out *Result, customer, event []byte) []byte {
 	dst = append(dst, storedCodec)
-	dst = appendBytes(dst, []byte(Engine))
+	dst = cx.AppendBytes(dst, Engine)
 	dst = binary.AppendUvarint(dst, in.Offer.Definitions)
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(in.ID))
 	dst = binary.LittleEndian.AppendUint64(dst, uint64(in.Scope.Now))
@@ -40,8 +40,8 @@ func AppendInput(dst []byte, in *Input, out *Result, customer, event []byte) []b
 	}
 	dst = appendPropensities(dst, in.Offer, out.asked)
 	dst = appendLines(dst, in)
-	dst = appendBytes(dst, customer)
-	return appendBytes(dst, event)
+	dst = cx.AppendBytes(dst, customer)
+	return cx.AppendBytes(dst, event)
 }
 
 // appendPropensities writes what the model said about actions it has learned of:
@@ -105,37 +105,37 @@ func appendLines(dst []byte, in *Input) []byte {
 // DecodeInput reads what AppendInput wrote. Customer and Event alias b. It
 // fails with cx.ErrCodec on anything else.
 func DecodeInput(b []byte) (*Stored, error) {
-	r := reader{b: b}
-	if r.byte() != storedCodec {
+	r := reader{cx.NewReader(b)}
+	if r.Byte() != storedCodec {
 		return nil, fmt.Errorf("stored decision: %w", cx.ErrCodec)
 	}
-	s := &Stored{Engine: string(r.bytes()), Definitions: r.uvarint(), ID: cx.DecisionID(r.uint64()), Now: cx.Instant(r.uint64())}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		s.Entered = append(s.Entered, int(r.uvarint()))
+	s := &Stored{Engine: string(r.Bytes()), Definitions: r.Uvarint(), ID: cx.DecisionID(r.Uint64()), Now: cx.Instant(r.Uint64())}
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		s.Entered = append(s.Entered, int(r.Uvarint()))
 	}
 	s.propensities = map[int]cx.Propensity{}
-	for i := r.uvarint(); i > 0 && !r.bad; i = r.uvarint() {
+	for i := r.Uvarint(); i > 0 && r.OK(); i = r.Uvarint() {
 		s.propensities[int(i)-1] = cx.Propensity(r.float())
 	}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 		s.ledger = append(s.ledger, r.line(s.Now))
 	}
-	s.Customer, s.Event = r.bytes(), r.bytes()
-	if r.bad || len(r.b) > 0 {
+	s.Customer, s.Event = r.Bytes(), r.Bytes()
+	if r.End() != nil {
 		return nil, fmt.Errorf("stored decision: %w", cx.ErrCodec)
 	}
 	return s, nil
 }
 
 func (r *reader) line(now cx.Instant) storedLine {
-	s := storedLine{action: int(r.uvarint()) - 1}
-	b := r.byte()
-	s.line = cx.Attention{State: cx.AttentionState(b & stateBits), At: now - cx.Instant(r.varint())}
+	s := storedLine{action: int(r.Uvarint()) - 1}
+	b := r.Byte()
+	s.line = cx.Attention{State: cx.AttentionState(b & stateBits), At: now - cx.Instant(r.Varint())}
 	if b&shownBit != 0 {
 		s.line.ShownAt = s.line.At
 	}
 	if b&endBit != 0 {
-		s.line.End = s.line.At + cx.Instant(r.varint())
+		s.line.End = s.line.At + cx.Instant(r.Varint())
 	}
 	return s
 }

@@ -120,32 +120,32 @@ func outranks(a, b *cx.Candidate) bool {
 // trace was made from. Numbers of gates come back rounded to a float32. It
 // fails with cx.ErrCodec when b is not a trace over that many names.
 func UnpackTrace(b []byte, names []string) (cx.Trace, error) {
-	r := reader{b: b}
-	if r.byte() != traceCodec {
+	r := reader{cx.NewReader(b)}
+	if r.Byte() != traceCodec {
 		return cx.Trace{}, fmt.Errorf("trace: %w", cx.ErrCodec)
 	}
-	t := cx.Trace{Engine: string(r.bytes()), Definitions: r.uvarint()}
-	if r.uvarint() != uint64(len(names)) {
-		r.fail()
+	t := cx.Trace{Engine: string(r.Bytes()), Definitions: r.Uvarint()}
+	if r.Uvarint() != uint64(len(names)) {
+		r.Fail()
 	}
-	for !r.bad && len(t.Candidates) < len(names) {
+	for r.OK() && len(t.Candidates) < len(names) {
 		t.Candidates = unpackGate(&r, t.Candidates, names)
 	}
-	for n := r.byte(); n > 0 && !r.bad; n-- {
+	for n := r.Byte(); n > 0 && r.OK(); n-- {
 		unpackNumbers(&r, t.Candidates)
 	}
-	if r.bad || len(r.b) > 0 {
+	if r.End() != nil {
 		return cx.Trace{}, fmt.Errorf("trace: %w", cx.ErrCodec)
 	}
 	return t, nil
 }
 
 func unpackGate(r *reader, dst []cx.Candidate, names []string) []cx.Candidate {
-	b := r.byte()
+	b := r.Byte()
 	if b&runBit != 0 {
 		n := int(b & maxRun)
 		if n == 0 || len(dst)+n > len(names) {
-			r.fail()
+			r.Fail()
 			return dst
 		}
 		for range n {
@@ -155,15 +155,15 @@ func unpackGate(r *reader, dst []cx.Candidate, names []string) []cx.Candidate {
 	}
 	c := cx.Candidate{Action: names[len(dst)], Gate: cx.Gate(b & gateBits), Won: b&wonBit != 0}
 	if b&numberBit != 0 {
-		c.Number = float64(math.Float32frombits(r.uint32()))
+		c.Number = float64(math.Float32frombits(r.Uint32()))
 	}
 	return append(dst, c)
 }
 
 func unpackNumbers(r *reader, candidates []cx.Candidate) {
-	i := r.uvarint()
+	i := r.Uvarint()
 	if i >= uint64(len(candidates)) {
-		r.fail()
+		r.Fail()
 		return
 	}
 	c := &candidates[i]

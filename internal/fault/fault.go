@@ -8,7 +8,7 @@
 // catch, at the 17th pass of the point append.before;
 // "append.before:delay=200ms" waits there at every pass, and
 // "append.before:delay=200ms*50" at the first fifty;
-// "append.before:until=/tmp/go" waits there while there is no such file.
+// "append.before:until=FILE" waits there while there is no such file.
 //
 // The environment variable KIKUBARI_CLOCK names a file that says by how much the
 // clock is wrong, as in "-1h" or "24h". It is read again every few milliseconds.

@@ -73,20 +73,20 @@ func (s *Shard) stirWorkspace(w cx.Workspace) {
 	}
 }
 
-// freezeApart makes known to all, at a tick, who is kept apart and who is
-// watched.
+// freezeApart makes known to all, at a tick, who is kept apart, who is watched
+// and who has no identity any more.
 func (s *Shard) freezeApart() {
 	for _, id := range slices.Collect(maps.Keys(s.watches)) {
 		if s.now-s.watches[id].at > watchFor {
 			s.stir(id)
 		}
 	}
-	if !s.partedMoved {
+	if moved := s.resolver.NamelessMoved(); !moved && !s.partedMoved {
 		return
 	}
 	s.partedMoved = false
 	next := *s.state
-	next.apart, next.watches = s.resolver.Apart(), maps.Clone(s.watches)
+	next.apart, next.watches, next.nameless = s.resolver.Apart(), maps.Clone(s.watches), s.resolver.Nameless()
 	s.setState(&next)
 }
 
@@ -96,7 +96,7 @@ func (m watches) appendTo(b []byte) []byte {
 	for _, id := range slices.Sorted(maps.Keys(m)) {
 		w := m[id]
 		b = binary.AppendUvarint(b, uint64(id))
-		b = appendBytes(b, []byte(w.workspace))
+		b = cx.AppendBytes(b, w.workspace)
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(w.begun)), uint64(w.at))
 	}
 	return b
@@ -104,9 +104,9 @@ func (m watches) appendTo(b []byte) []byte {
 
 func readWatches(r *reader) watches {
 	m := watches{}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		id := cx.CustomerID(r.uvarint())
-		m[id] = watch{cx.Workspace(r.str()), cx.Position(r.uvarint()), cx.Instant(r.uvarint())}
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		id := cx.CustomerID(r.Uvarint())
+		m[id] = watch{cx.Workspace(r.Text()), cx.Position(r.Uvarint()), cx.Instant(r.Uvarint())}
 	}
 	return m
 }
@@ -120,8 +120,8 @@ func appendPairs(b []byte, pairs [][2]cx.CustomerID) []byte {
 }
 
 func readPairs(r *reader) (pairs [][2]cx.CustomerID) {
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		pairs = append(pairs, [2]cx.CustomerID{cx.CustomerID(r.uvarint()), cx.CustomerID(r.uvarint())})
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		pairs = append(pairs, [2]cx.CustomerID{cx.CustomerID(r.Uvarint()), cx.CustomerID(r.Uvarint())})
 	}
 	return pairs
 }

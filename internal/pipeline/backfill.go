@@ -174,7 +174,7 @@ func (s *shared) appendBackfills(b []byte) []byte {
 	b = binary.AppendUvarint(b, s.backfill)
 	b = binary.AppendUvarint(b, uint64(len(s.pasts)))
 	for _, name := range s.pasts {
-		b = appendBytes(b, []byte(name))
+		b = cx.AppendBytes(b, name)
 	}
 	for _, name := range s.names() {
 		w := s.workspaces[name]
@@ -213,23 +213,23 @@ func (f *backfill) appendTo(b []byte) []byte {
 
 // readBackfills reads what appendBackfills wrote.
 func (s *shared) readBackfills(r *reader) {
-	s.backfill = r.uvarint()
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		s.pasts = append(s.pasts, cx.Workspace(r.str()))
+	s.backfill = r.Uvarint()
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		s.pasts = append(s.pasts, cx.Workspace(r.Text()))
 	}
 	for _, name := range s.names() {
 		w := s.workspaces[name]
-		w.filled, w.known, w.since = r.uvarint(), map[int]cx.Position{}, map[int]cx.Instant{}
-		for n := r.uvarint(); n > 0 && !r.bad; n-- {
-			slot := int(r.uvarint())
-			w.since[slot] = cx.Instant(r.varint())
+		w.filled, w.known, w.since = r.Uvarint(), map[int]cx.Position{}, map[int]cx.Instant{}
+		for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+			slot := int(r.Uvarint())
+			w.since[slot] = cx.Instant(r.Varint())
 		}
-		for n := r.uvarint(); n > 0 && !r.bad; n-- {
-			slot := int(r.uvarint())
-			w.known[slot] = cx.Position(r.uvarint())
+		for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+			slot := int(r.Uvarint())
+			w.known[slot] = cx.Position(r.Uvarint())
 		}
 		for _, list := range [...]*[]*backfill{&w.filling, &w.open} {
-			for n := r.uvarint(); n > 0 && !r.bad; n-- {
+			for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 				*list = append(*list, readBackfill(r))
 			}
 		}
@@ -240,12 +240,12 @@ func (s *shared) readBackfills(r *reader) {
 }
 
 func readBackfill(r *reader) *backfill {
-	f := &backfill{number: r.uvarint(), asked: cx.Position(r.uvarint()), valid: cx.Position(r.uvarint()), from: r.uvarint(), since: cx.Instant(r.uvarint())}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		f.slots = append(f.slots, int(r.uvarint()))
+	f := &backfill{number: r.Uvarint(), asked: cx.Position(r.Uvarint()), valid: cx.Position(r.Uvarint()), from: r.Uvarint(), since: cx.Instant(r.Uvarint())}
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		f.slots = append(f.slots, int(r.Uvarint()))
 	}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		f.next = append(f.next, cx.CustomerID(r.uvarint()))
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		f.next = append(f.next, cx.CustomerID(r.Uvarint()))
 	}
 	return f
 }

@@ -129,22 +129,22 @@ func decodeFacts(b []byte) (*facts, error) {
 	if len(b) == 0 || b[0] != factsCodec && b[0] != unsureCodec {
 		return nil, fmt.Errorf("facts of a decision: %w", cx.ErrCodec)
 	}
-	r := reader{b: b[1:]}
+	r := reader{cx.NewReader(b[1:])}
 	f := &facts{values: map[int]cx.Value{}}
 	if b[0] == unsureCodec {
-		for n := r.uvarint(); n > 0 && !r.bad; n-- {
-			f.unsure = append(f.unsure, r.uint64())
+		for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+			f.unsure = append(f.unsure, r.Uint64())
 		}
 	}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		slot := int(r.uvarint())
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		slot := int(r.Uvarint())
 		f.values[slot] = r.value()
 	}
-	if r.bad {
+	if !r.OK() {
 		return nil, fmt.Errorf("facts of a decision: %w", cx.ErrCodec)
 	}
 	var err error
-	f.customer, err = profile.DecodeCustomer(r.b)
+	f.customer, err = profile.DecodeCustomer(r.Rest())
 	return f, err
 }
 
@@ -176,54 +176,28 @@ func appendValue(dst []byte, v cx.Value) []byte {
 }
 
 func (r *reader) value() cx.Value {
-	switch kind := cx.ValueKind(r.byte()); kind {
+	switch kind := cx.ValueKind(r.Byte()); kind {
 	case cx.Null:
 		return cx.Value{Kind: cx.Null}
 	case cx.Bool:
-		return cx.BoolValue(r.byte() == 1)
+		return cx.BoolValue(r.Byte() == 1)
 	case cx.Number | whole:
-		n, width := binary.Varint(r.b)
-		if width <= 0 {
-			r.bad, r.b = true, nil
-			return cx.Value{}
-		}
-		r.b = r.b[width:]
-		return cx.NumberValue(float64(n))
+		return cx.NumberValue(float64(r.Varint()))
 	case cx.Number:
-		return cx.NumberValue(math.Float64frombits(r.uint64()))
+		return cx.NumberValue(math.Float64frombits(r.Uint64()))
 	case cx.Time:
-		return cx.TimeValue(cx.Instant(r.uint64()))
+		return cx.TimeValue(cx.Instant(r.Uint64()))
 	case cx.Text:
-		return cx.TextValue(r.str())
+		return cx.TextValue(r.Text())
 	case cx.List:
-		return cx.RawList(r.str())
+		return cx.RawList(r.Text())
 	case cx.Map:
-		return cx.RawMap(r.str())
+		return cx.RawMap(r.Text())
 	case cx.Unknown:
 		return cx.UnknownValue()
 	default:
 		return cx.Value{}
 	}
-}
-
-func (r *reader) byte() byte {
-	if len(r.b) == 0 {
-		r.bad = true
-		return 0
-	}
-	c := r.b[0]
-	r.b = r.b[1:]
-	return c
-}
-
-func (r *reader) uint64() uint64 {
-	if len(r.b) < 8 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	v := binary.LittleEndian.Uint64(r.b)
-	r.b = r.b[8:]
-	return v
 }
 
 // onEvent says that the decision was made on an event, the one at its position.

@@ -68,7 +68,7 @@ func (m imports) appendTo(b []byte) []byte {
 	})
 	b = binary.AppendUvarint(b, uint64(len(jobs)))
 	for _, j := range jobs {
-		b = appendBytes(appendBytes(b, []byte(j.workspace)), []byte(j.job))
+		b = cx.AppendBytes(cx.AppendBytes(b, j.workspace), j.job)
 		b = binary.AppendUvarint(binary.AppendUvarint(b, m[j].line), uint64(m[j].at))
 	}
 	return b
@@ -76,9 +76,9 @@ func (m imports) appendTo(b []byte) []byte {
 
 func readImports(r *reader) imports {
 	m := imports{}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		j := importJob{cx.Workspace(r.str()), r.str()}
-		m[j] = importMark{r.uvarint(), cx.Position(r.uvarint())}
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		j := importJob{cx.Workspace(r.Text()), r.Text()}
+		m[j] = importMark{r.Uvarint(), cx.Position(r.Uvarint())}
 	}
 	return m
 }

@@ -43,9 +43,9 @@ func DecodePublication(b []byte) (p Publication, err error) {
 	if len(b) == 0 || b[0] != publicationCodec {
 		return p, cx.ErrCodec
 	}
-	r := reader{b: b[1:]}
-	p.Workspace, p.Who, p.Why, p.Canonical = cx.Workspace(r.str()), cx.KeyID(r.str()), r.str(), []byte(r.str())
-	return p, r.end()
+	r := reader{cx.NewReader(b[1:])}
+	p.Workspace, p.Who, p.Why, p.Canonical = cx.Workspace(r.Text()), cx.KeyID(r.Text()), r.Text(), []byte(r.Text())
+	return p, r.End()
 }
 
 // Review is how closely a set is looked at before it is published.

@@ -235,6 +235,9 @@ func (s *Shard) recover(ctx context.Context) error {
 	for _, pair := range s.state.apart {
 		s.resolver.KeepApart(pair[0], pair[1])
 	}
+	for _, id := range s.state.nameless {
+		s.resolver.LoadNameless(id)
+	}
 	s.setState(s.state)
 	for name, w := range s.state.workspaces {
 		s.resolver.Configure(name, w.settings)

@@ -24,8 +24,9 @@ type shared struct {
 	imports    imports
 	apart      [][2]cx.CustomerID // who is kept apart, as the resolver has it
 	watches    watches
-	pasts      []cx.Workspace // that have had an event, sorted
-	backfill   uint64         // number of the last back-fill, over all workspaces
+	nameless   []cx.CustomerID // who has no identity any more, as the resolver has it
+	pasts      []cx.Workspace  // that have had an event, sorted
+	backfill   uint64          // number of the last back-fill, over all workspaces
 
 	takingOver bool // some back-fill is open; follows from workspaces
 }
@@ -72,23 +73,28 @@ func (w *workspace) segmentName(slot int) string {
 
 // sharedCodec is the first byte of the encoding. It changes with the format;
 // decodeShared keeps reading the earlier ones: 1 had no imports, 2 nobody who is
-// kept apart, 3 no back-fills.
-const sharedCodec = 4
+// kept apart, 3 no back-fills, 4 nobody without an identity.
+const sharedCodec = 5
 
 // encode writes the state for a checkpoint. Equal states have equal encodings.
 func (s *shared) encode() []byte {
 	b := binary.AppendUvarint([]byte{sharedCodec}, s.sequence)
-	b = appendBytes(b, learn.AppendTable(nil, s.rates))
+	b = cx.AppendBytes(b, learn.AppendTable(nil, s.rates))
 	names := s.names()
 	b = binary.AppendUvarint(b, uint64(len(names)))
 	for _, name := range names {
 		w := s.workspaces[name]
-		b = appendBytes(b, []byte(name))
+		b = cx.AppendBytes(b, name)
 		b = binary.AppendUvarint(b, w.set.Sequence)
-		b = appendBytes(b, definition.AppendRegistry(nil, w.registry))
-		b = appendBytes(b, w.canonical)
+		b = cx.AppendBytes(b, definition.AppendRegistry(nil, w.registry))
+		b = cx.AppendBytes(b, w.canonical)
 	}
-	return s.appendBackfills(s.watches.appendTo(appendPairs(s.imports.appendTo(b), s.apart)))
+	b = s.appendBackfills(s.watches.appendTo(appendPairs(s.imports.appendTo(b), s.apart)))
+	b = binary.AppendUvarint(b, uint64(len(s.nameless)))
+	for _, id := range s.nameless {
+		b = binary.AppendUvarint(b, uint64(id))
+	}
+	return b
 }
 
 // names returns the workspaces that have published, in order.
@@ -104,12 +110,12 @@ func decodeShared(b []byte) (*shared, error) {
 	if b[0] == 0 || b[0] > sharedCodec {
 		return nil, fmt.Errorf("shared state: %w", cx.ErrCodec)
 	}
-	r := reader{b: b[1:]}
-	s.sequence = r.uvarint()
-	rates := r.str()
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		name, sequence, registry, canonical := cx.Workspace(r.str()), r.uvarint(), r.str(), []byte(r.str())
-		if r.bad {
+	r := reader{cx.NewReader(b[1:])}
+	s.sequence = r.Uvarint()
+	rates := r.Text()
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		name, sequence, registry, canonical := cx.Workspace(r.Text()), r.Uvarint(), r.Text(), []byte(r.Text())
+		if !r.OK() {
 			break
 		}
 		known, err := definition.DecodeRegistry([]byte(registry))
@@ -135,7 +141,12 @@ func decodeShared(b []byte) (*shared, error) {
 	if b[0] >= 4 {
 		s.readBackfills(&r)
 	}
-	if err := r.end(); err != nil {
+	if b[0] >= 5 {
+		for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+			s.nameless = append(s.nameless, r.customer())
+		}
+	}
+	if err := r.End(); err != nil {
 		return nil, fmt.Errorf("shared state: %w", err)
 	}
 	var err error
@@ -143,51 +154,5 @@ func decodeShared(b []byte) (*shared, error) {
 	return s, err
 }
 
-func appendBytes(dst, b []byte) []byte {
-	return append(binary.AppendUvarint(dst, uint64(len(b))), b...)
-}
-
-// reader takes an encoding apart; after the first fault bad stays set.
-type reader struct {
-	b   []byte
-	bad bool
-}
-
-func (r *reader) uvarint() uint64 {
-	v, n := binary.Uvarint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) varint() int64 {
-	v, n := binary.Varint(r.b)
-	if n <= 0 {
-		r.bad, r.b = true, nil
-		return 0
-	}
-	r.b = r.b[n:]
-	return v
-}
-
-func (r *reader) str() string {
-	n := r.uvarint()
-	if n > uint64(len(r.b)) {
-		r.bad, r.b = true, nil
-		return ""
-	}
-	s := string(r.b[:n])
-	r.b = r.b[n:]
-	return s
-}
-
-// end returns an error unless everything was read.
-func (r *reader) end() error {
-	if r.bad || len(r.b) > 0 {
-		return cx.ErrCodec
-	}
-	return nil
-}
+// reader takes an encoding of the machine apart.
+type reader struct{ cx.Reader }

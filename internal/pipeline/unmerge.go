@@ -42,7 +42,7 @@ func appendUnmerge(b []byte, u *unmerge) []byte {
 	b = appendKey(b, u.Undone)
 	b = binary.AppendUvarint(b, uint64(len(u.Parts)))
 	for _, p := range u.Parts {
-		b = appendBytes(b, profile.AppendCustomer(nil, p.Customer))
+		b = cx.AppendBytes(b, profile.AppendCustomer(nil, p.Customer))
 		b = binary.AppendUvarint(b, uint64(len(p.Aliases)))
 		for _, id := range p.Aliases {
 			b = binary.AppendUvarint(b, uint64(id))
@@ -99,85 +99,85 @@ func appendKey(b []byte, k profile.FactKey) []byte {
 func appendFact(b []byte, f *MergeFact) []byte {
 	b = appendKey(b, f.Key())
 	b = binary.AppendUvarint(append(b, f.Index), uint64(f.At))
-	b = appendBytes(b, []byte(f.Reason))
+	b = cx.AppendBytes(b, f.Reason)
 	for _, n := range [...]cx.Identity{f.Identity, f.Lead} {
-		b = appendBytes(append(b, byte(n.Namespace)), []byte(n.Value))
+		b = cx.AppendBytes(append(b, byte(n.Namespace)), n.Value)
 	}
 	b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(f.Named[0])), uint64(f.Named[1]))
-	return appendBytes(appendBytes(b, f.WinnerBefore), f.LoserBefore)
+	return cx.AppendBytes(cx.AppendBytes(b, f.WinnerBefore), f.LoserBefore)
 }
 
 func decodeUnmerge(b []byte) (u *unmerge, err error) {
 	if len(b) < 2 || b[0] != unmergeCodec || b[1] < beginUnmerge || b[1] > finishUnmerge {
 		return nil, cx.ErrCodec
 	}
-	r := reader{b: b[2:]}
+	r := reader{cx.NewReader(b[2:])}
 	u = &unmerge{Customer: r.customer()}
 	if b[1] == beginUnmerge {
-		return u, r.end()
+		return u, r.End()
 	}
 	u.Begun, u.Undone = r.position(), r.factKey()
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 		var p profile.UnmergedPart
-		if p.Customer, err = profile.DecodeCustomer([]byte(r.str())); err != nil {
+		if p.Customer, err = profile.DecodeCustomer([]byte(r.Text())); err != nil {
 			return nil, err
 		}
-		for n := r.uvarint(); n > 0 && !r.bad; n-- {
+		for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 			p.Aliases = append(p.Aliases, r.customer())
 		}
-		for n := r.uvarint(); n > 0 && !r.bad; n-- {
-			p.Marks = append(p.Marks, cx.NewSeen(r.uvarint(), uint32(r.uvarint())))
+		for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+			p.Marks = append(p.Marks, cx.NewSeen(r.Uvarint(), uint32(r.Uvarint())))
 		}
 		u.Parts = append(u.Parts, p)
 	}
 	u.Events = r.sorted()
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
-		u.Said = append(u.Said, profile.Said{Decision: cx.DecisionID(r.uvarint()), Customer: r.customer()})
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
+		u.Said = append(u.Said, profile.Said{Decision: cx.DecisionID(r.Uvarint()), Customer: r.customer()})
 	}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 		u.Forget = append(u.Forget, r.factKey())
 	}
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 		u.Facts = append(u.Facts, r.fact())
 	}
 	if len(u.Parts) < 2 || u.Parts[0].Customer.ID != u.Customer {
-		r.bad = true
+		r.Fail()
 	}
-	return u, r.end()
+	return u, r.End()
 }
 
-func (r *reader) customer() cx.CustomerID { return cx.CustomerID(r.uvarint()) }
-func (r *reader) position() cx.Position   { return cx.Position(r.uvarint()) }
+func (r *reader) customer() cx.CustomerID { return cx.CustomerID(r.Uvarint()) }
+func (r *reader) position() cx.Position   { return cx.Position(r.Uvarint()) }
 
 func (r *reader) factKey() profile.FactKey {
 	return profile.FactKey{Position: r.position(), Winner: r.customer(), Loser: r.customer()}
 }
 
 func (r *reader) identity() cx.Identity {
-	return cx.Identity{Namespace: cx.Namespace(r.byte()), Value: r.str()}
+	return cx.Identity{Namespace: cx.Namespace(r.Byte()), Value: r.Text()}
 }
 
 func (r *reader) fact() (f MergeFact) {
 	k := r.factKey()
 	f.Position, f.Winner, f.Loser = k.Position, k.Winner, k.Loser
-	f.Index, f.At = r.byte(), cx.Instant(r.uvarint())
-	f.Reason, f.Identity, f.Lead = r.str(), r.identity(), r.identity()
+	f.Index, f.At = r.Byte(), cx.Instant(r.Uvarint())
+	f.Reason, f.Identity, f.Lead = r.Text(), r.identity(), r.identity()
 	f.Named = [2]cx.CustomerID{r.customer(), r.customer()}
-	f.WinnerBefore, f.LoserBefore = []byte(r.str()), []byte(r.str())
+	f.WinnerBefore, f.LoserBefore = []byte(r.Text()), []byte(r.Text())
 	return f
 }
 
 func (r *reader) sorted() (events []profile.Sorted) {
 	var who []cx.CustomerID
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 		who = append(who, r.customer())
 	}
 	last := cx.Position(0)
-	for n := r.uvarint(); n > 0 && !r.bad; n-- {
+	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 		last += r.position()
-		i := r.uvarint()
+		i := r.Uvarint()
 		if i >= uint64(len(who)) {
-			r.bad = true
+			r.Fail()
 			return nil
 		}
 		events = append(events, profile.Sorted{Position: last, Customer: who[i]})

@@ -136,6 +136,49 @@ func TestUnmergeRestoresBoth(t *testing.T) {
 	}
 }
 
+// A customer whom an un-merge left without any identity is the weaker one of
+// every merge, after a restart too.
+func TestNamelessAfterRestart(t *testing.T) {
+	dir := t.TempDir()
+	clock := &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
+	j := openJournal(t, filepath.Join(dir, "journal"), clock)
+	house := new(shelf)
+	s, stop := live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
+	at := map[string]cx.CustomerID{}
+	for i, device := range []string{"tv", "car", "phone"} {
+		at[device] = cx.NewCustomerID(say(t, j, added(device, i+1), clock.now()))
+	}
+	merge := func(a, b string) {
+		t.Helper()
+		if _, err := s.Command(t.Context(), &cx.Command{Kind: cx.CommandMerge, Workspace: "demo", Body: cx.AppendPair(nil, at[a], at[b])}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	merge("tv", "car")
+	say(t, j, cx.Event{Type: cx.Identify, Name: cx.Identified, AnonymousID: "tv", UserID: "taro", MessageID: "claim"}, clock.now())
+	settled(t, s, say(t, j, cx.Event{
+		Type: cx.Identify, Name: cx.Identified, KeyKind: cx.ServerKey, Flags: cx.Verified, AnonymousID: "car", UserID: "hanako", MessageID: "login",
+	}, clock.now())) // the car goes to hanako
+	if _, err := s.Unmerge(t.Context(), house, pipeline.ToUnmerge{Workspace: "demo", Customer: at["car"]}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	stop()
+	s, stop = live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
+	merge("car", "phone")
+	if got := s.Current(at["car"]); got != at["phone"] {
+		t.Errorf("who has a phone is merged into who has nothing")
+	}
+	stop()
+	want := run(t, j, filepath.Join(dir, "plain.db"), new(shelf), pipeline.Options{Workers: 1})
+	got := run(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{Workers: 2})
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("another state (-plain +recovered):\n%s", diff)
+	}
+}
+
 // Whatever is merged and un-merged, and however often the machine is stopped in
 // between, a machine that computes everything from the log ends in the same
 // state, byte for byte.

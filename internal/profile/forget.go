@@ -25,7 +25,7 @@ func (r *Resolver) Forget(id cx.CustomerID) (family []cx.CustomerID) {
 	for _, id := range family {
 		gone[id] = true
 		delete(r.merged, id)
-		delete(r.standing, id)
+		r.unset(id)
 	}
 	if len(r.parted.pairs) > 0 {
 		r.parted.set(slices.DeleteFunc(r.parted.pairs, func(p [2]cx.CustomerID) bool { return gone[p[0]] || gone[p[1]] }))

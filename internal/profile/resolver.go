@@ -30,6 +30,7 @@ import "github.com/kikubari/kikubari/internal/cx"
 type Resolver struct {
 	index    index
 	standing map[cx.CustomerID]standing
+	nameless nameless
 	merged   map[cx.CustomerID]cx.CustomerID // loser to winner
 	settings map[cx.Workspace]Settings
 	loaded   []loadedName // not yet counted

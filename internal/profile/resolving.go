@@ -32,7 +32,7 @@ func (s *resolving) choose(at cx.Position) {
 		}
 	}
 	s.out.Customer, s.out.New = cx.NewCustomerID(at), true
-	s.r.set(s.out.Customer, standing{})
+	s.r.put(s.out.Customer, standing{}) // its first identity comes next
 }
 
 // disowned reports whether a claimed id belongs to a customer that the company
@@ -59,7 +59,7 @@ func (s *resolving) mayTake(lead, n *name, id cx.CustomerID) bool {
 // of this event and n is the only device it was ever seen on.
 func (s *resolving) onlyDevice(n *name, id cx.CustomerID) bool {
 	lead := s.names[0]
-	if n.Namespace != cx.AnonymousID || lead.Namespace != cx.UserID || s.r.at(id).devices != 1 {
+	if n.Namespace != cx.AnonymousID || lead.Namespace != cx.UserID || s.r.at(id).devices() != 1 {
 		return false
 	}
 	return s.r.Lookup(s.ev.Workspace, cx.Identity{Namespace: cx.ClaimedUserID, Value: lead.Value}) == id

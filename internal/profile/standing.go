@@ -2,43 +2,41 @@ package profile
 
 import (
 	"cmp"
-	"math/bits"
+	"maps"
 	"slices"
 
 	"github.com/kikubari/kikubari/internal/cx"
 )
 
-// standing is what the Resolver has to know of a customer. Customers with
-// nothing but one anonymous id, which are most, are not kept.
-type standing struct {
-	has     uint8  // bit n: has an identity in namespace n
-	devices uint32 // how many anonymous ids
-}
+// standing is what the Resolver has to know of a customer: how many identities it
+// has, by namespace less one. Customers with nothing but one anonymous id, which
+// are most, are not kept.
+type standing [cx.AnonymousID]uint32
 
-var plainVisitor = standing{has: 1 << cx.AnonymousID, devices: 1}
+var plainVisitor = standing{cx.AnonymousID - 1: 1}
 
-func (s standing) verified() bool { return s.has&(1<<cx.UserID) != 0 }
-func (s standing) claimed() bool  { return !s.verified() && s.has&(1<<cx.ClaimedUserID) != 0 }
+func (s standing) has(n cx.Namespace) bool { return s[n-1] > 0 }
+func (s standing) verified() bool          { return s.has(cx.UserID) }
+func (s standing) claimed() bool           { return !s.verified() && s.has(cx.ClaimedUserID) }
+func (s standing) devices() uint32         { return s[cx.AnonymousID-1] }
 
-// strength returns the strongest namespace the customer has an identity in.
-func (s standing) strength() int { return bits.TrailingZeros8(s.has) }
-
-func (s *standing) add(n cx.Namespace) {
-	s.has |= 1 << n
-	if n == cx.AnonymousID {
-		s.devices++
+// strength returns the strongest namespace the customer has an identity in, less
+// one; the number of namespaces when it has none.
+func (s standing) strength() int {
+	if i := slices.IndexFunc(s[:], func(n uint32) bool { return n > 0 }); i >= 0 {
+		return i
 	}
+	return len(s)
 }
 
-// remove takes one identity of namespace n away: the only one, unless it is a
-// device.
+func (s *standing) add(n cx.Namespace) { s[n-1]++ }
+
+// remove takes one identity of namespace n away. An Unmerging does not know of
+// all that somebody outside of it has.
 func (s *standing) remove(n cx.Namespace) {
-	if n == cx.AnonymousID {
-		if s.devices--; s.devices > 0 {
-			return
-		}
+	if s[n-1] > 0 {
+		s[n-1]--
 	}
-	s.has &^= 1 << n
 }
 
 func (r *Resolver) at(id cx.CustomerID) standing {
@@ -49,15 +47,62 @@ func (r *Resolver) at(id cx.CustomerID) standing {
 }
 
 func (r *Resolver) set(id cx.CustomerID, s standing) {
+	r.nameless.put(id, s == standing{})
 	if s == plainVisitor {
 		delete(r.standing, id)
 		return
 	}
+	r.put(id, s)
+}
+
+func (r *Resolver) put(id cx.CustomerID, s standing) {
 	if r.standing == nil {
 		r.standing = make(map[cx.CustomerID]standing)
 	}
 	r.standing[id] = s
 }
+
+// unset forgets a customer.
+func (r *Resolver) unset(id cx.CustomerID) {
+	r.nameless.put(id, false)
+	delete(r.standing, id)
+}
+
+// nameless holds the customers who have no identity any more: those whose only
+// one went to another customer by an un-merge, a move or a quarantine. No stored
+// row tells of them.
+type nameless struct {
+	ids   map[cx.CustomerID]bool
+	moved bool // since NamelessMoved was asked
+}
+
+func (n *nameless) put(id cx.CustomerID, is bool) {
+	switch {
+	case is == n.ids[id]:
+		return
+	case !is:
+		delete(n.ids, id)
+	case n.ids == nil:
+		n.ids = map[cx.CustomerID]bool{id: true}
+	default:
+		n.ids[id] = true
+	}
+	n.moved = true
+}
+
+// Nameless returns the customers who have no identity any more, ascending.
+func (r *Resolver) Nameless() []cx.CustomerID { return slices.Sorted(maps.Keys(r.nameless.ids)) }
+
+// NamelessMoved reports whether Nameless returns others than when this was last
+// asked.
+func (r *Resolver) NamelessMoved() bool {
+	moved := r.nameless.moved
+	r.nameless.moved = false
+	return moved
+}
+
+// LoadNameless takes one of Nameless at start, before the first event.
+func (r *Resolver) LoadNameless(id cx.CustomerID) { r.set(id, standing{}) }
 
 // unite makes two customers one. The one with the stronger identity wins, of
 // equals the older.
@@ -66,9 +111,10 @@ func (r *Resolver) unite(winner, loser cx.CustomerID, reason string) Merge {
 	if b.strength() < a.strength() || a.strength() == b.strength() && loser.Position() < winner.Position() {
 		winner, loser = loser, winner
 	}
-	a.has |= b.has
-	a.devices += b.devices
-	delete(r.standing, loser)
+	for n := range a {
+		a[n] += b[n]
+	}
+	r.unset(loser)
 	r.set(winner, a)
 	r.LoadMerged(loser, winner)
 	r.parted.moved(loser)

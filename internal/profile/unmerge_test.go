@@ -24,6 +24,7 @@ type town struct {
 	facts    []MergeFact
 	rows     []townRow
 	undone   []MergeFact // what never happens in this world
+	links    []IdentityRow
 
 	outsiders []outsider
 }
@@ -106,7 +107,8 @@ func (w *town) join(a, b cx.CustomerID, at cx.Position, now cx.Instant) bool {
 }
 
 func (w *town) note() {
-	_, pairs := w.resolver.Changes()
+	links, pairs := w.resolver.Changes()
+	w.links = append(w.links, links...)
 	for _, p := range pairs {
 		if w.merged[p[0]] = p[1]; p[0] == p[1] {
 			delete(w.merged, p[0])
@@ -239,12 +241,47 @@ func (w *town) check() {
 			who.add(n.Namespace)
 		}
 		got := w.resolver.at(id)
-		if who.verified() { // a claim besides means nothing
-			got.has |= 1 << cx.ClaimedUserID
-			who.has |= 1 << cx.ClaimedUserID
-		}
 		if got != who {
 			w.t.Fatalf("%s stands as %+v and has %+v", id, got, who)
+		}
+	}
+}
+
+// reloaded returns a resolver that was made from what a store has of w's.
+func (w *town) reloaded() *Resolver {
+	r := new(Resolver)
+	r.Configure("demo", w.plan.settings)
+	for _, row := range lastRows(w.links) {
+		r.LoadIdentity(row)
+	}
+	for loser, winner := range w.merged {
+		r.LoadMerged(loser, winner)
+	}
+	for _, pair := range w.resolver.Apart() {
+		r.KeepApart(pair[0], pair[1])
+	}
+	for _, id := range w.resolver.Nameless() {
+		r.LoadNameless(id)
+	}
+	for _, x := range w.resolver.sightings {
+		r.LoadSighting(*x)
+	}
+	r.settle()
+	return r
+}
+
+// checkReloaded holds that everybody is who they are, and as strong, after a
+// restart.
+func (w *town) checkReloaded(known []cx.CustomerID) {
+	w.t.Helper()
+	again := w.reloaded()
+	for _, id := range known {
+		now := w.resolver.Current(id)
+		if got := again.Current(id); got != now {
+			w.t.Fatalf("%s is %s and, reloaded, %s", id, now, got)
+		}
+		if was, is := w.resolver.at(now), again.at(now); was != is {
+			w.t.Fatalf("%s stands as %+v and, reloaded, as %+v", now, was, is)
 		}
 	}
 }
@@ -332,6 +369,7 @@ func (h *history) happen() {
 		}
 		h.town.check()
 	}
+	h.town.checkReloaded(h.known)
 	h.compare(nil)
 }
 
