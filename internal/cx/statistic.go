@@ -130,7 +130,17 @@ type StatisticSpec struct {
 
 // String writes the spec the way a rule calls it.
 func (s StatisticSpec) String() string {
-	out := s.Aggregate.String() + "(" + strconv.Quote(string(s.Event))
+	if s.Event == "" {
+		return s.call("*")
+	}
+	return s.call(s.Event)
+}
+
+// Key names the spec in what is stored. It is String with "" for any event.
+func (s StatisticSpec) Key() string { return s.call(s.Event) }
+
+func (s StatisticSpec) call(event EventName) string {
+	out := s.Aggregate.String() + "(" + strconv.Quote(string(event))
 	if s.Field != "" {
 		f := s.Field
 		if s.Times != "" {

@@ -12,14 +12,14 @@ import (
 // slot, once given, means the same thing for ever, so customers' data outlive
 // the definitions that asked for them. The zero Registry is empty.
 type Registry struct {
-	statistics []string // slot -> cx.StatisticSpec.String
+	statistics []string // slot -> cx.StatisticSpec.Key
 	segments   []string // slot -> name
 	index      map[string]int
 }
 
 // Statistic returns the slot of spec, giving it one when it has none.
 func (r *Registry) Statistic(spec cx.StatisticSpec) int {
-	return r.slot("#", spec.String(), &r.statistics)
+	return r.slot("#", spec.Key(), &r.statistics)
 }
 
 // Segment returns the slot of the segment called name, giving it one when it

@@ -96,3 +96,17 @@ func TestSpans(t *testing.T) {
 		}
 	}
 }
+
+// A statistic of any event is shown as it is written, and both ways of writing it
+// are one.
+func TestStatisticsOfAnyEvent(t *testing.T) {
+	for _, text := range []string{`count("*", "all")`, `sum("*", "price * quantity", "30d", "JPY")`, `top("*", "sku", 3, "week")`} {
+		spec, err := ParseStatistic(text)
+		if err != nil || spec.Event != "" || spec.String() != text {
+			t.Errorf("%s: got %v, %v", text, spec, err)
+		}
+		if again, err := ParseStatistic(spec.Key()); err != nil || again != spec {
+			t.Errorf("%s is stored as %s, which is %v, %v", text, spec.Key(), again, err)
+		}
+	}
+}
