@@ -3,7 +3,8 @@
 // everybody else.
 //
 // A Survey is shown the log, first the entries of the persons and then all; it
-// finds out which names nobody else is known by. A Blanking then changes entries.
+// finds out which names nobody else is known by and gives each a token. A Blanking
+// then changes entries.
 package blank
 
 import (
@@ -22,34 +23,34 @@ type Survey struct {
 	erased map[cx.Position]cx.Lesson
 	stored func(cx.Position) (bool, error)
 
-	theirs map[name]bool // of erased persons; true: of others too
+	theirs map[Name]bool // of erased persons; true: of others too
 	loose  []loose
 	kept   int
 }
 
-// name is a value by which somebody is known, whatever it is the name of.
-type name struct {
-	workspace cx.Workspace
-	value     string
+// Name is a value by which somebody is known, whatever it is the name of.
+type Name struct {
+	Workspace cx.Workspace
+	Value     string
 }
 
 // loose is an entry that led to nothing: a message that came again.
 type loose struct {
 	at    cx.Position
-	names []name
+	names []Name
 }
 
 // NewSurvey begins a survey. erased holds the positions of all events that were
 // erased, with what each taught; stored tells of any other event whether it was
 // taken: one that was not, because it was received before, is nobody's.
 func NewSurvey(erased map[cx.Position]cx.Lesson, stored func(cx.Position) (bool, error)) *Survey {
-	return &Survey{erased: erased, stored: stored, theirs: map[name]bool{}}
+	return &Survey{erased: erased, stored: stored, theirs: map[Name]bool{}}
 }
 
 // Learn notes the names in an entry of an erased person; it leaves others alone.
 // It must have seen every one before Look sees the first entry.
 func (s *Survey) Learn(at cx.Position, e cx.Entry) error {
-	x, ok, err := s.remains(at, e)
+	x, ok, err := remains(s.erased, at, e)
 	if err != nil || !ok {
 		return err
 	}
@@ -101,7 +102,7 @@ func (s *Survey) lookAtCommand(at cx.Position, e cx.Entry) error {
 	}
 	found := false
 	for n := range s.theirs { // in any order: each is looked at by itself
-		if n.workspace == c.Workspace && bytes.Contains(c.Body, []byte(n.value)) {
+		if n.Workspace == c.Workspace && bytes.Contains(c.Body, []byte(n.Value)) {
 			s.theirs[n], found = true, true
 		}
 	}
@@ -116,19 +117,19 @@ func (s *Survey) lookAtCommand(at cx.Position, e cx.Entry) error {
 func (s *Survey) Kept() int { return s.kept }
 
 // isTheirs reports whether n names an erased person.
-func (s *Survey) isTheirs(n name) bool {
+func (s *Survey) isTheirs(n Name) bool {
 	_, ok := s.theirs[n]
 	return ok
 }
 
 // isOnlyTheirs reports whether n names an erased person and nobody else.
-func (s *Survey) isOnlyTheirs(n name) bool {
+func (s *Survey) isOnlyTheirs(n Name) bool {
 	shared, ok := s.theirs[n]
 	return ok && !shared
 }
 
 // share notes that others go by names too.
-func (s *Survey) share(names []name) (news bool) {
+func (s *Survey) share(names []Name) (news bool) {
 	for _, n := range names {
 		if s.isOnlyTheirs(n) {
 			s.theirs[n], news = true, true
@@ -137,9 +138,9 @@ func (s *Survey) share(names []name) (news bool) {
 	return news
 }
 
-// End ends the survey. token gives a new random name each time.
-func (s *Survey) End(token func() string) *Blanking {
-	b := &Blanking{survey: s, loose: map[cx.Position]bool{}, tokens: map[name]string{}, token: token}
+// End ends the survey: it gives a token to every name that nobody else is known
+// by. token returns another one each time.
+func (s *Survey) End(token func() string) map[Name]string {
 	for again := true; again; { // what came again is theirs if all that it names is
 		again = false
 		for _, l := range s.loose {
@@ -148,21 +149,22 @@ func (s *Survey) End(token func() string) *Blanking {
 			}
 		}
 	}
-	for _, l := range s.loose {
-		if all(l.names, s.isOnlyTheirs) {
-			b.loose[l.at] = true
+	tokens := map[Name]string{}
+	for n, shared := range s.theirs {
+		if !shared {
+			tokens[n] = token()
 		}
 	}
-	return b
+	return tokens
 }
 
-func all(names []name, is func(name) bool) bool {
-	return !slices.ContainsFunc(names, func(n name) bool { return !is(n) })
+func all(names []Name, is func(Name) bool) bool {
+	return !slices.ContainsFunc(names, func(n Name) bool { return !is(n) })
 }
 
 // remains returns what stays of an entry of an erased person, names as they are;
 // ok is false for any other entry.
-func (s *Survey) remains(at cx.Position, e cx.Entry) (x cx.Erased, ok bool, err error) {
+func remains(erased map[cx.Position]cx.Lesson, at cx.Position, e cx.Entry) (x cx.Erased, ok bool, err error) {
 	switch e.Kind {
 	case cx.EntryErased: // once blanked; what was shared then may not be any more
 		if err := cx.DecodeErased(e.Payload, &x); err != nil {
@@ -170,7 +172,7 @@ func (s *Survey) remains(at cx.Position, e cx.Entry) (x cx.Erased, ok bool, err 
 		}
 		return x, true, nil
 	case cx.EntryEvent:
-		lesson, ok := s.erased[at]
+		lesson, ok := erased[at]
 		if !ok {
 			return x, false, nil
 		}
@@ -191,45 +193,58 @@ func eventOf(at cx.Position, e cx.Entry) (x cx.Erased, err error) {
 }
 
 // namesOf lists the names of x that are not tokens. They alias nothing.
-func namesOf(x *cx.Erased) (names []name) {
+func namesOf(x *cx.Erased) (names []Name) {
 	for i, v := range x.Names() {
 		if *v != "" && x.Pseudonymous&(1<<i) == 0 {
-			names = append(names, name{cx.Workspace(strings.Clone(string(x.Workspace))), strings.Clone(*v)})
+			names = append(names, Name{cx.Workspace(strings.Clone(string(x.Workspace))), strings.Clone(*v)})
 		}
 	}
 	return names
 }
 
-// Blanking puts what stays in the place of entries. It belongs to one goroutine.
+// Blanking puts what stays in the place of entries. It may be used again, also by
+// another run of the program, on a log of which it has changed a part.
 type Blanking struct {
-	survey *Survey
-	loose  map[cx.Position]bool
-	tokens map[name]string
-	token  func() string
+	erased map[cx.Position]cx.Lesson
+	tokens map[Name]string
+}
+
+// New returns what blanks the erased events of a survey with the tokens that it
+// ended with.
+func New(erased map[cx.Position]cx.Lesson, tokens map[Name]string) *Blanking {
+	return &Blanking{erased, tokens}
 }
 
 // Change returns what is to stand in the place of an entry, and whether that is
-// another one.
+// another one. The entry must not be behind the last that the survey looked at.
 func (b *Blanking) Change(at cx.Position, e cx.Entry) (cx.Entry, bool, error) {
 	if e.Kind == cx.EntryCommand {
 		return b.changeCommand(at, e)
 	}
-	x, ok, err := b.survey.remains(at, e)
-	if !ok && err == nil && b.loose[at] && e.Kind == cx.EntryEvent {
+	x, ok, err := remains(b.erased, at, e)
+	if !ok && err == nil && e.Kind == cx.EntryEvent && len(b.tokens) > 0 {
 		x, err = eventOf(at, e)
-		ok = true
+		names := namesOf(&x)
+		ok = len(names) > 0 && all(names, b.hides) // it came again: had it been taken, somebody else would be known by them
 	}
 	if err != nil || !ok {
 		return e, false, err
 	}
 	for i, v := range x.Names() {
-		n := name{x.Workspace, *v}
-		if *v != "" && x.Pseudonymous&(1<<i) == 0 && b.survey.isOnlyTheirs(n) {
-			*v, x.Pseudonymous = b.of(n), x.Pseudonymous|1<<i
+		if *v == "" || x.Pseudonymous&(1<<i) != 0 {
+			continue
+		}
+		if token, ok := b.tokens[Name{x.Workspace, *v}]; ok {
+			*v, x.Pseudonymous = token, x.Pseudonymous|1<<i
 		}
 	}
 	out := cx.Entry{Kind: cx.EntryErased, Payload: cx.AppendErased(nil, &x)}
 	return out, e.Kind != out.Kind || !bytes.Equal(e.Payload, out.Payload), nil
+}
+
+func (b *Blanking) hides(n Name) bool {
+	_, ok := b.tokens[n]
+	return ok
 }
 
 // changeCommand blanks the name in a command that takes one out of quarantine.
@@ -245,21 +260,11 @@ func (b *Blanking) changeCommand(at cx.Position, e cx.Entry) (cx.Entry, bool, er
 	if err != nil {
 		return e, false, fmt.Errorf("command at %v: %w", at, err)
 	}
-	n := name{c.Workspace, id.Value}
-	if !b.survey.isOnlyTheirs(n) {
+	token, ok := b.tokens[Name{c.Workspace, id.Value}]
+	if !ok {
 		return e, false, nil
 	}
-	id.Value = b.of(n)
+	id.Value = token
 	c.Body = cx.AppendIdentity(nil, id)
 	return cx.Entry{Kind: cx.EntryCommand, Payload: cx.AppendCommand(nil, &c)}, true, nil
-}
-
-// of returns the token that stands for a name.
-func (b *Blanking) of(n name) string {
-	t, ok := b.tokens[n]
-	if !ok {
-		t = b.token()
-		b.tokens[name{cx.Workspace(strings.Clone(string(n.workspace))), strings.Clone(n.value)}] = t
-	}
-	return t
 }

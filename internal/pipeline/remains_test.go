@@ -77,7 +77,7 @@ func blankOut(t *testing.T, j *journal.Journal, house *shelf) (b *blanked, lesso
 	each(s.Learn)
 	each(s.Look)
 	tokens := 0
-	blanking := s.End(func() string { tokens++; return fmt.Sprint("token-", tokens) })
+	blanking := blank.New(erased, s.End(func() string { tokens++; return fmt.Sprint("token-", tokens) }))
 	b = &blanked{j, map[cx.Position]cx.Entry{}}
 	each(func(at cx.Position, e cx.Entry) error {
 		e, changed, err := blanking.Change(at, e)

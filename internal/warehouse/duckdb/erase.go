@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/pipeline"
 )
@@ -17,7 +18,7 @@ func (f *feed) erase(rows []pipeline.ErasedRow) error {
 		r := &rows[i]
 		who := numbers(r.Customers)
 		for _, statement := range []string{
-			fmt.Sprintf("INSERT INTO store.erased SELECT %d, position FROM store.events WHERE customer_id IN (%s)", uint64(r.Position), who),
+			fmt.Sprintf(keepErased, uint64(r.Position), who),
 			"DELETE FROM store.events WHERE customer_id IN (" + who + ")",
 			"DELETE FROM store.decisions WHERE customer_id IN (" + who + ")",
 			"DELETE FROM store.exposures WHERE customer_id IN (" + who + ")",
@@ -31,6 +32,48 @@ func (f *feed) erase(rows []pipeline.ErasedRow) error {
 		}
 	}
 	return nil
+}
+
+// keepErased notes the events of customers. What those taught that were stored by
+// an earlier version is not known.
+const keepErased = `
+INSERT INTO store.erased (erasure, position, action, exposed, responded, told)
+SELECT %d, e.position, max(x.action), coalesce(bool_or(x.exposed), false), coalesce(bool_or(x.responded), false), count(x.position) = count(x.exposed)
+FROM store.events AS e LEFT JOIN store.exposures AS x ON x.position = e.position
+WHERE e.customer_id IN (%s) GROUP BY e.position`
+
+// EachErased calls found for every event that commands up to a position erased,
+// with what it taught; told is false when that is not known, because it was
+// stored by an earlier version.
+func (w *Warehouse) EachErased(ctx context.Context, upto cx.Position, found func(at cx.Position, taught cx.Lesson, told bool)) error {
+	return w.look("read what was erased", access.Everywhere, func(f *file, _ string) error {
+		rows, err := f.lookups.QueryContext(ctx, fmt.Sprintf(`
+			SELECT position, coalesce(action, ''), coalesce(exposed, false), coalesce(responded, false), coalesce(told, false)
+			FROM store.erased WHERE erasure <= %d`, uint64(upto)))
+		if err != nil {
+			return err
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var at uint64
+			var taught cx.Lesson
+			var told bool
+			if err := rows.Scan(&at, &taught.Action, &taught.Exposed, &taught.Responded, &told); err != nil {
+				return err
+			}
+			found(cx.Position(at), taught, told)
+		}
+		return rows.Err()
+	})
+}
+
+// Stored reports whether there is, or was, a row of the event at a position.
+func (w *Warehouse) Stored(ctx context.Context, at cx.Position) (stored bool, err error) {
+	err = w.look("look for an event", access.Everywhere, func(f *file, _ string) error {
+		return f.lookups.QueryRowContext(ctx, fmt.Sprintf(
+			"SELECT EXISTS (FROM store.events WHERE position = %[1]d) OR EXISTS (FROM store.erased WHERE position = %[1]d)", uint64(at))).Scan(&stored)
+	})
+	return stored, err
 }
 
 // numbers lists customers with commas between.

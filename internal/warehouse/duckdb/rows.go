@@ -15,7 +15,7 @@ func (f *feed) write(b *pipeline.Batch) error {
 	for _, write := range []func() error{
 		func() error { return appendRows(f, "events", 24, b.Events, writeEvent) },
 		func() error { return appendRows(f, "decisions", 11, b.Decisions, writeDecision) },
-		func() error { return appendRows(f, "exposures", 9, b.Exposures, writeExposure) },
+		func() error { return appendRows(f, "exposures", 11, b.Exposures, writeExposure) },
 		func() error { return appendRows(f, "moves", 7, steps(b.Moves), writeStep) },
 		func() error { return appendRows(f, "merges", 9, b.Merges, writeMerge) },
 		func() error { return appendRows(f, "deliveries", 13, b.Deliveries, writeDelivery) },
@@ -137,6 +137,8 @@ func writeExposure(t *table, r *pipeline.ExposureRow) {
 	t.text(r.Action)
 	t.text(r.Place)
 	t.uint8(uint8(r.Fate))
+	t.bool(r.Exposed)
+	t.bool(r.Responded)
 }
 
 // steps cuts moves into those of one customer at one position each, which
