@@ -21,6 +21,9 @@ type Erasure struct {
 	Position  cx.Position // of the command in the log, 0 until it is there
 	Refused   int64       // samples of refused input that went
 	DoneAt    cx.Instant  // when every store but the log was clean, 0 until then
+	ArchiveAt cx.Instant  // when the archive was, 0 until then
+	JournalAt cx.Instant  // when the journal was, 0 until then
+	Kept      int64       // entries of the log that stay as they are, of those erased with it too
 }
 
 // Tombstone is the salted hash of an identity of somebody who was erased.
@@ -65,7 +68,7 @@ func (c *Control) AddErasure(ctx context.Context, e *Erasure, stones []Tombstone
 
 // NoteErasure keeps how far an erasure has come.
 func (c *Control) NoteErasure(ctx context.Context, e *Erasure) error {
-	_, err := c.db.ExecContext(ctx, "UPDATE erasures SET position = ?, refused = ?, done_at = ? WHERE id = ?", int64(e.Position), e.Refused, e.DoneAt, e.ID)
+	_, err := c.db.ExecContext(ctx, "UPDATE erasures SET position = ?, refused = ?, done_at = ?, journal_at = ? WHERE id = ?", int64(e.Position), e.Refused, e.DoneAt, e.JournalAt, e.ID)
 	return err
 }
 
@@ -74,14 +77,14 @@ func (c *Control) NoteErasure(ctx context.Context, e *Erasure) error {
 func (c *Control) Erasures(ctx context.Context, w cx.Workspace, id string, limit int) ([]Erasure, error) {
 	return list(ctx, c.db, func(r *sql.Rows, e *Erasure) error {
 		var customers string
-		err := r.Scan(&e.ID, &e.Workspace, &customers, &e.Who, &e.AskedAt, &e.Position, &e.Refused, &e.DoneAt)
+		err := r.Scan(&e.ID, &e.Workspace, &customers, &e.Who, &e.AskedAt, &e.Position, &e.Refused, &e.DoneAt, &e.ArchiveAt, &e.JournalAt, &e.Kept)
 		for text := range strings.SplitSeq(customers, ",") {
 			if id, ok := cx.ParseCustomerID(text); ok {
 				e.Customers = append(e.Customers, id)
 			}
 		}
 		return err
-	}, `SELECT id, workspace, customers, who, asked_at, position, refused, done_at FROM erasures
+	}, `SELECT id, workspace, customers, who, asked_at, position, refused, done_at, archive_at, journal_at, kept FROM erasures
 		WHERE (?1 = '*' OR workspace = ?1) AND (?2 = '' OR id = ?2) ORDER BY asked_at DESC, id LIMIT ?3`, w, id, limit)
 }
 
