@@ -37,6 +37,8 @@ type Config struct {
 	ArchiveEvery   time.Duration `key:"archive.every" default:"24h" doc:"How long less than that waits before it is archived."`
 	ArchiveKeep    time.Duration `key:"archive.keep" default:"0" doc:"How long archived records and the checkpoints of each day are kept, such as 8760h; 0 is for ever. The journal's own records stay until it needs the room."`
 
+	EraseWithin time.Duration `key:"erase.within" default:"168h" doc:"How long after a person was erased the files of archive and journal may hold them; those who are erased within half of it are removed from the archive in one go. 0 begins at once."`
+
 	CustomersCacheMB int           `key:"customers.cache_mb" default:"1536" doc:"Memory for customers, in MB. Others are loaded when they appear."`
 	CustomersRest    time.Duration `key:"customers.rest_after" default:"1m" doc:"How long a customer who does nothing is kept at hand, at least; then it is kept encoded, in a third of the memory."`
 	MergesKeep       time.Duration `key:"merges.keep" default:"8760h" doc:"How long after a merge of two customers it can be undone; both are kept as they were before it for as long."`

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/api"
@@ -84,8 +85,8 @@ func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, erro
 	}
 	c.Who, c.AskedAt, c.ID = who.Who, now(), "e_"+strings.ToLower(rand.Text()[:16])
 	if who.DryRun {
-		out := receipt(c)
-		out.ID, out.State, out.AskedAt, out.Log = "", "dry_run", "", "kept"
+		out := e.receipt(c)
+		out.ID, out.State, out.AskedAt, out.Log, out.Stores = "", "dry_run", "", "kept", nil
 		out.Rows, err = e.house.CountOf(ctx, c.Customers)
 		return out, err
 	}
@@ -103,7 +104,7 @@ func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, erro
 		return api.Erasure{}, err
 	}
 	err = e.carryOut(ctx, c)
-	return receipt(c), err
+	return e.receipt(c), err
 }
 
 // person returns whom an erasure is about and by which names the person is known.
@@ -207,12 +208,13 @@ func (e *erasing) Erasures(ctx context.Context, w cx.Workspace, id string, limit
 	}
 	out := make([]api.Erasure, len(all))
 	for i := range all {
-		out[i] = receipt(&all[i])
+		out[i] = e.receipt(&all[i])
 	}
 	return out, err
 }
 
-func receipt(c *sqlite.Erasure) api.Erasure {
+// receipt is what can be told of an erasure.
+func (e *erasing) receipt(c *sqlite.Erasure) api.Erasure {
 	out := api.Erasure{
 		ID: c.ID, Workspace: string(c.Workspace), Who: string(c.Who), AskedAt: api.TimeOf(c.AskedAt), State: "running",
 		Refused: c.Refused, Log: "hidden",
@@ -225,6 +227,24 @@ func receipt(c *sqlite.Erasure) api.Erasure {
 	}
 	if c.DoneAt != 0 {
 		out.State, out.ErasedAt = "erased", api.TimeOf(c.DoneAt)
+	}
+	out.Kept = c.Kept
+	add := func(store string, done cx.Instant, by time.Duration) {
+		s := api.ErasedStore{Store: store}
+		if done != 0 {
+			s.DoneAt = api.TimeOf(done)
+		} else if by > 0 {
+			s.Pending = api.TimeOf(c.AskedAt.Add(by))
+		}
+		out.Stores = append(out.Stores, s)
+	}
+	for _, store := range [...]string{"state", "outbox", "warehouse", "refused", "checkpoints"} {
+		add(store, c.DoneAt, 0)
+	}
+	add("archive", c.ArchiveAt, e.config.EraseWithin)
+	add("journal", c.JournalAt, e.config.EraseWithin)
+	if c.JournalAt != 0 {
+		out.Log, out.CompletedAt = "clean", api.TimeOf(c.JournalAt)
 	}
 	return out
 }

@@ -1,0 +1,272 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/kikubari/kikubari/internal/access"
+	"github.com/kikubari/kikubari/internal/archive"
+	"github.com/kikubari/kikubari/internal/blank"
+	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/journal"
+	"github.com/kikubari/kikubari/internal/nice"
+	"github.com/kikubari/kikubari/internal/store/sqlite"
+)
+
+// cleanLog has the files of archive and journal forget, while the program serves,
+// whoever was erased. What fails is logged and tried again.
+func (e *erasing) cleanLog(ctx context.Context) {
+	ticker := time.NewTicker(max(min(e.config.EraseWithin/8, time.Minute), 100*time.Millisecond))
+	defer ticker.Stop()
+	for {
+		if err := e.cleanDue(ctx); err != nil && ctx.Err() == nil {
+			e.log.ErrorContext(ctx, "files of the log still hold erased persons, trying again", slog.Any("error", err))
+		}
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// cleanDue does what is due. The archive is rewritten when half of the time that
+// it may take has passed, for all who were erased by then.
+func (e *erasing) cleanDue(ctx context.Context) error {
+	all, err := e.control.Erasures(ctx, access.Everywhere, "", 1<<20)
+	if err != nil {
+		return err
+	}
+	var upto cx.Position
+	due := false
+	for i := range all {
+		c := &all[i]
+		if c.DoneAt != 0 && c.ArchiveAt == 0 {
+			upto = max(upto, c.Position)
+			due = due || now().Sub(c.DoneAt) >= e.config.EraseWithin/2
+		}
+	}
+	begun, _, err := e.control.Blanking(ctx)
+	if err != nil {
+		return err
+	}
+	if due || begun != 0 {
+		if err := e.cleanArchive(ctx, upto); err != nil {
+			return err
+		}
+		if all, err = e.control.Erasures(ctx, access.Everywhere, "", 1<<20); err != nil {
+			return err
+		}
+	}
+	for i := range all {
+		if c := &all[i]; c.ArchiveAt != 0 && c.JournalAt == 0 {
+			if err := e.cleanJournal(ctx, c); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// cleanJournal releases the records up to an erasure, all of which are in the
+// archive, and notes when no file of the journal holds one of them any more.
+func (e *erasing) cleanJournal(ctx context.Context, c *sqlite.Erasure) error {
+	below := c.Position.Sequence() + 1
+	if _, err := e.release(ctx, below); err != nil {
+		return err
+	}
+	left, err := e.journal.Remains(below)
+	if err != nil || left {
+		return err
+	}
+	c.JournalAt = now()
+	return e.control.NoteErasure(ctx, c)
+}
+
+// cleanArchive rewrites the archive up to a position, or goes on with the
+// rewriting that was under way.
+func (e *erasing) cleanArchive(ctx context.Context, upto cx.Position) error {
+	return nice.Run(func() error {
+		r := &rewriting{erasing: e}
+		if err := r.resume(ctx); err != nil {
+			return err
+		}
+		if r.upto == 0 {
+			if err := r.begin(ctx, upto); err != nil {
+				return err
+			}
+		}
+		start, files := time.Now(), 0
+		for _, f := range e.archive.Files() {
+			did, err := r.rewrite(ctx, f)
+			if err != nil {
+				return err
+			}
+			if did {
+				files++
+			}
+		}
+		e.log.InfoContext(ctx, "the archive holds nothing of whom was erased any more", slog.String("upto", r.upto.String()), slog.Int("files", files), slog.Duration("took", time.Since(start)))
+		return e.control.EndBlanking(ctx, now())
+	})
+}
+
+// rewriting is one pass over the archive.
+type rewriting struct {
+	*erasing
+	upto   cx.Position
+	erased map[cx.Position]cx.Lesson
+	untold map[cx.Position]bool // of an earlier version: what they taught is not known
+	blank  *blank.Blanking
+}
+
+// resume finds out how far an earlier run of the program came.
+func (r *rewriting) resume(ctx context.Context) error {
+	upto, names, err := r.control.Blanking(ctx)
+	if err != nil || upto == 0 {
+		return err
+	}
+	if err := r.gather(ctx, upto); err != nil {
+		return err
+	}
+	tokens := make(map[blank.Name]string, len(names))
+	for _, n := range names {
+		tokens[blank.Name{Workspace: n.Workspace, Value: n.Value}] = n.Token
+	}
+	r.blank = blank.New(r.erased, tokens)
+	return nil
+}
+
+// gather reads which entries up to a position were erased.
+func (r *rewriting) gather(ctx context.Context, upto cx.Position) error {
+	r.upto, r.erased, r.untold = upto, map[cx.Position]cx.Lesson{}, map[cx.Position]bool{}
+	return r.house.EachErased(ctx, upto, func(at cx.Position, taught cx.Lesson, told bool) {
+		if !taught.Exposed && !taught.Responded {
+			taught.Action = ""
+		}
+		r.erased[at] = taught
+		if !told {
+			r.untold[at] = true
+		}
+	})
+}
+
+// begin archives everything up to a position and finds out what is to be
+// replaced in it.
+func (r *rewriting) begin(ctx context.Context, upto cx.Position) error {
+	if err := r.saved(ctx); err != nil {
+		return err
+	}
+	if err := r.archiveSealed(ctx, archive.Hurried); err != nil {
+		return err
+	}
+	if r.archive.Last() < upto.Sequence() {
+		return cx.E(cx.Unavailable, "rewrite the archive", "no checkpoint behind the erasure is committed yet")
+	}
+	if err := r.gather(ctx, upto); err != nil {
+		return err
+	}
+	survey := blank.NewSurvey(r.erased, func(at cx.Position) (bool, error) { return r.house.Stored(ctx, at) })
+	kept := 0
+	err := r.each(ctx, 0, 0, func(at cx.Position, e *cx.Entry) error {
+		if r.untold[at] && isReport(e) {
+			delete(r.erased, at) // it stays, or what all taught together would change
+			kept++
+		}
+		return survey.Learn(at, *e)
+	})
+	if err == nil {
+		err = r.each(ctx, 0, 0, func(at cx.Position, e *cx.Entry) error { return survey.Look(at, *e) })
+	}
+	if err != nil {
+		return err
+	}
+	tokens := survey.End(func() string { return strings.ToLower(rand.Text()) })
+	names := make([]sqlite.BlankedName, 0, len(tokens))
+	for n, token := range tokens {
+		names = append(names, sqlite.BlankedName{Workspace: n.Workspace, Value: n.Value, Token: token})
+	}
+	r.blank = blank.New(r.erased, tokens)
+	return r.control.BeginBlanking(ctx, upto, kept+survey.Kept(), names)
+}
+
+// isReport reports whether an entry is a report of what became of a message,
+// which may have taught something.
+func isReport(e *cx.Entry) bool {
+	var ev cx.Event
+	if e.Kind != cx.EntryEvent || cx.DecodeEvent(e.Payload, &ev) != nil {
+		return false
+	}
+	return ev.Name == cx.MessageShown || ev.Name == cx.MessageClicked || ev.Name == cx.MessageDismissed
+}
+
+// each calls fn for every archived entry of some records, as far as the rewriting
+// goes; from 0 begins at the oldest record, to 0 goes as far as that.
+func (r *rewriting) each(ctx context.Context, from, to uint64, fn func(cx.Position, *cx.Entry) error) error {
+	if last := r.upto.Sequence(); to == 0 || to > last {
+		to = last
+	}
+	next, err := r.archive.Read(ctx, from, to, func(record *journal.Record) error {
+		for i := range record.Entries {
+			at := cx.At(record.Sequence, i)
+			if at > r.upto {
+				return nil
+			}
+			if err := fn(at, &record.Entries[i]); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil && next <= to {
+		err = cx.E(cx.NotFound, "rewrite the archive", fmt.Sprintf("a file that holds record %d is missing: put it back", next))
+	}
+	return err
+}
+
+// rewrite rewrites a file if something in it is to be replaced, and says whether
+// it did.
+func (r *rewriting) rewrite(ctx context.Context, f archive.File) (did bool, err error) {
+	if f.First > r.upto.Sequence() {
+		return false, nil
+	}
+	err = r.each(ctx, f.First, f.Last, func(at cx.Position, e *cx.Entry) error {
+		_, changed, err := r.change(at, *e)
+		if err == nil && changed {
+			err = errEnough
+		}
+		return err
+	})
+	if !errors.Is(err, errEnough) {
+		return false, err
+	}
+	return r.archive.Rewrite(ctx, f, func(record *journal.Record) (changed bool, err error) {
+		for i, e := range record.Entries {
+			at := cx.At(record.Sequence, i)
+			if at > r.upto {
+				break
+			}
+			other, did, err := r.change(at, e)
+			if err != nil {
+				return false, err
+			}
+			if did {
+				record.Entries[i], changed = other, true
+			}
+		}
+		return changed, nil
+	})
+}
+
+// change returns what is to stand in the place of an entry.
+func (r *rewriting) change(at cx.Position, e cx.Entry) (cx.Entry, bool, error) {
+	if r.untold[at] && isReport(&e) {
+		return e, false, nil
+	}
+	return r.blank.Change(at, e)
+}
