@@ -74,14 +74,25 @@ func (e *erasing) cleanDue(ctx context.Context) error {
 }
 
 // cleanJournal releases the records up to an erasure, all of which are in the
-// archive, and notes when no file of the journal holds one of them any more.
+// archive, and notes when no file of the journal holds one of them any more. A
+// file goes with the last record in it, so everything in it is archived and
+// released too, once it is large enough for that to help.
 func (e *erasing) cleanJournal(ctx context.Context, c *sqlite.Erasure) error {
 	below := c.Position.Sequence() + 1
 	if _, err := e.release(ctx, below); err != nil {
 		return err
 	}
 	left, err := e.journal.Remains(below)
-	if err != nil || left {
+	if err == nil && left > journal.ShortensFrom {
+		if err := e.archiveSealed(ctx, archive.Steady); err != nil {
+			return err
+		}
+		if _, err := e.release(ctx, e.sealed()+1); err != nil {
+			return err
+		}
+		left, err = e.journal.Remains(below)
+	}
+	if err != nil || left > 0 {
 		return err
 	}
 	c.JournalAt = now()

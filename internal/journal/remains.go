@@ -6,24 +6,37 @@ import (
 	"os"
 )
 
-// Remains reports whether a record below a sequence is left in the journal's
-// files, released or not: a file goes when everything in it is released, and is
-// shortened when that is more than half of it.
-func (j *Journal) Remains(below uint64) (bool, error) {
+// ShortensFrom is the size in bytes from which the journal's files are shortened
+// when more than half of one is released. A smaller one stays as it is until it
+// has grown.
+const ShortensFrom = 2 << 20
+
+// Remains returns the size of the oldest of the journal's files when a record
+// below a sequence is left in it, released or not, and 0 when none is left in any
+// file. A file goes when it is full and everything in it is released.
+func (j *Journal) Remains(below uint64) (bytes int64, err error) {
 	j.releasing.Lock()
 	defer j.releasing.Unlock() // no file goes meanwhile
 	files, err := blockFiles(j.storeDir())
 	if err != nil || len(files) == 0 {
-		return false, err
+		return 0, err
 	}
 	data, err := os.ReadFile(files[0]) // records are in order over the files
 	if err != nil {
-		return false, fmt.Errorf("look into the journal's files: %w", err)
+		return 0, fmt.Errorf("look into the journal's files: %w", err)
 	}
+	if holds(data, below) {
+		return int64(len(data)), nil
+	}
+	return 0, nil
+}
+
+// holds reports whether a record below a sequence stands in the bytes of a file.
+func holds(data []byte, below uint64) bool {
 	for {
 		at := bytes.Index(data, []byte(mark))
 		if at < 0 {
-			return false, nil
+			return false
 		}
 		data = data[at+len(subject):]
 		r, size, damage := decodePrefix(data)
@@ -32,7 +45,7 @@ func (j *Journal) Remains(below uint64) (bool, error) {
 			continue
 		}
 		if r.Sequence < below {
-			return true, nil
+			return true
 		}
 		data = data[size:]
 	}
