@@ -58,7 +58,7 @@ func (c *eraseCmd) Run(ctx context.Context, s Streams) error {
 	if err := c.call(ctx, http.MethodPost, path, c.query(), in, &done); err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(s.Out, "Erased at %s; the receipt is kikubari erasures %s. Entries in the files of journal and archive, and backups made before, still hold the person.\n", done.ErasedAt, done.ID)
+	_, err = fmt.Fprintf(s.Out, "Erased at %s; the receipt is kikubari erasures %s. It says when the files of journal and archive are clean too; backups made before still hold the person.\n", done.ErasedAt, done.ID)
 	return err
 }
 
