@@ -1,0 +1,162 @@
+package blank_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/kikubari/kikubari/internal/blank"
+	"github.com/kikubari/kikubari/internal/cx"
+)
+
+func said(e cx.Event) cx.Entry {
+	e.Workspace, e.Type = "shop", max(e.Type, cx.Track)
+	return cx.Entry{Kind: cx.EntryEvent, Payload: cx.AppendEvent(nil, &e)}
+}
+
+func command(kind cx.CommandKind, body []byte) cx.Entry {
+	return cx.Entry{Kind: cx.EntryCommand, Payload: cx.AppendCommand(nil, &cx.Command{Kind: kind, Workspace: "shop", Body: body})}
+}
+
+// survey lets a survey see a log whose positions count from 0.
+func survey(t *testing.T, log []cx.Entry, erased map[cx.Position]cx.Lesson, nobodys ...cx.Position) (s *blank.Survey, tokens map[blank.Name]string) {
+	t.Helper()
+	s = blank.NewSurvey(erased, func(at cx.Position) (bool, error) {
+		for _, n := range nobodys {
+			if n == at {
+				return false, nil
+			}
+		}
+		return true, nil
+	})
+	for _, see := range []func(cx.Position, cx.Entry) error{s.Learn, s.Look} {
+		for at, e := range log {
+			if err := see(cx.Position(at), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	n := 0
+	return s, s.End(func() string { n++; return fmt.Sprint("token-", n) })
+}
+
+// change changes some entries of a log in place.
+func change(t *testing.T, b *blank.Blanking, log []cx.Entry, from, to int) (changed int) {
+	t.Helper()
+	for at := from; at < to; at++ {
+		e, did, err := b.Change(cx.Position(at), log[at])
+		if err != nil {
+			t.Fatal(err)
+		}
+		if did {
+			log[at] = e
+			changed++
+		}
+	}
+	return changed
+}
+
+func read(t *testing.T, e cx.Entry) (x cx.Erased) {
+	t.Helper()
+	if e.Kind != cx.EntryErased {
+		t.Fatalf("an entry of kind %d stands there", e.Kind)
+	}
+	if err := cx.DecodeErased(e.Payload, &x); err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+func TestWhatStays(t *testing.T) {
+	release := func(value string) cx.Entry {
+		return command(cx.CommandRelease, cx.AppendIdentity(nil, cx.Identity{Namespace: cx.AnonymousID, Value: value}))
+	}
+	log := []cx.Entry{
+		0: said(cx.Event{AnonymousID: " own ", MessageID: "m", Properties: []byte(`{"a":1}`)}),
+		1: said(cx.Event{AnonymousID: "tablet", UserID: "hana", Type: cx.Identify, Flags: cx.Verified | cx.TimeSet, Properties: []byte(`{"email":"Hana@Example.com"}`)}),
+		2: said(cx.Event{AnonymousID: "tablet", UserID: "other"}),
+		3: said(cx.Event{AnonymousID: "own", MessageID: "m"}),      // again
+		4: said(cx.Event{AnonymousID: "own", UserID: "third"}),     // led to nothing and names a stranger
+		5: said(cx.Event{AnonymousID: "stranger", UserID: "null"}), // a placeholder
+		6: release("tablet"),
+	}
+	erased := map[cx.Position]cx.Lesson{0: {}, 1: {Action: "bar", Exposed: true}}
+	_, tokens := survey(t, log, erased, 3, 4)
+	if _, ok := tokens[blank.Name{Workspace: "shop", Value: "own"}]; ok {
+		t.Error("a name is blanked that stays in an entry that names a stranger")
+	}
+	_, tokens = survey(t, log, erased, 3)
+	if _, ok := tokens[blank.Name{Workspace: "shop", Value: "own"}]; ok {
+		t.Error("a name is blanked that somebody else is known by")
+	}
+	log[4], log[6] = said(cx.Event{AnonymousID: "fourth", UserID: "third"}), release("own")
+	_, tokens = survey(t, log, erased, 3)
+	b := blank.New(erased, tokens)
+	if n := change(t, b, log, 0, len(log)); n != 4 {
+		t.Errorf("%d entries are changed, want 4", n)
+	}
+	own, user, mail := tokens[blank.Name{Workspace: "shop", Value: "own"}], tokens[blank.Name{Workspace: "shop", Value: "hana"}], tokens[blank.Name{Workspace: "shop", Value: "hana@example.com"}]
+	want := cx.Erased{Workspace: "shop", Type: cx.Track, AnonymousID: own, Pseudonymous: cx.ErasedAnonymousID}
+	if diff := cmp.Diff(want, read(t, log[0])); diff != "" {
+		t.Errorf("of the first (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, read(t, log[3])); diff != "" {
+		t.Errorf("of what came again (-want +got):\n%s", diff)
+	}
+	want = cx.Erased{
+		Workspace: "shop", Type: cx.Identify, Flags: cx.Verified, AnonymousID: "tablet", UserID: user, Mail: mail,
+		Pseudonymous: cx.ErasedUserID | cx.ErasedMail, Taught: cx.Lesson{Action: "bar", Exposed: true},
+	}
+	if diff := cmp.Diff(want, read(t, log[1])); diff != "" {
+		t.Errorf("of the second (-want +got):\n%s", diff)
+	}
+	c, err := cx.DecodeCommand(log[6].Payload)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if id, err := cx.DecodeIdentity(c.Body); err != nil || id.Value != own {
+		t.Errorf("the command releases %v, %v", id, err)
+	}
+
+	// When the other person of the tablet goes too, nothing of it is left.
+	erased = map[cx.Position]cx.Lesson{2: {}}
+	_, tokens = survey(t, log, erased)
+	change(t, blank.New(erased, tokens), log, 0, len(log))
+	first, second := read(t, log[1]), read(t, log[2])
+	if first.AnonymousID == "tablet" || first.AnonymousID != second.AnonymousID || first.UserID != user {
+		t.Errorf("one is of %q, the other of %q", first.AnonymousID, second.AnonymousID)
+	}
+}
+
+// A rewriting that ends in the middle and is gone on with comes to what one that
+// does not end comes to, and changes nothing twice.
+func TestRewritingGoesOn(t *testing.T) {
+	var whole []cx.Entry
+	erased := map[cx.Position]cx.Lesson{}
+	for i := range 10 {
+		whole = append(whole, said(cx.Event{AnonymousID: fmt.Sprint("own-", i%3), UserID: "hana"}))
+		erased[cx.Position(i)] = cx.Lesson{}
+	}
+	whole = append(whole, said(cx.Event{AnonymousID: "own-1", MessageID: "again"}))
+	parts := append([]cx.Entry(nil), whole...)
+	_, tokens := survey(t, whole, erased, 10)
+	change(t, blank.New(erased, tokens), whole, 0, len(whole))
+	change(t, blank.New(erased, tokens), parts, 0, 4)
+	again := blank.New(erased, tokens)
+	if n := change(t, again, parts, 0, len(parts)); n != len(parts)-4 {
+		t.Errorf("%d entries are changed when it goes on, want %d", n, len(parts)-4)
+	}
+	if diff := cmp.Diff(whole, parts); diff != "" {
+		t.Errorf("another log (-at once +in two):\n%s", diff)
+	}
+}
+
+// What an un-merge says must fit what was said before it.
+func TestNamesInAnUnmergeStay(t *testing.T) {
+	log := []cx.Entry{said(cx.Event{AnonymousID: "own", UserID: "hana"}), command(cx.CommandUnmerge, []byte("\x01\x02..own.."))}
+	s, tokens := survey(t, log, map[cx.Position]cx.Lesson{0: {}})
+	if _, ok := tokens[blank.Name{Workspace: "shop", Value: "own"}]; ok || len(tokens) != 1 || s.Kept() != 1 {
+		t.Errorf("tokens %v, %d kept", tokens, s.Kept())
+	}
+}
