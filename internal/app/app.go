@@ -131,7 +131,7 @@ func (a *App) open(ctx context.Context) (err error) {
 	a.meter = newMeter(a.metrics, a.shard, a.journal)
 	a.measure()
 	a.server, err = a.newServer()
-	a.background = append(a.background, a.catchUp, a.deliver, a.undoQuarantined, a.watchStages, a.keepHouse, a.keepArchive, a.backups.serve, a.erasing.finish, a.erasing.cleanLog, a.returnMemory, a.serveProfiles)
+	a.background = append(a.background, a.catchUp, a.deliver, a.undoQuarantined, a.watchStages, a.keepHouse, a.keepArchive, a.backups.serve, a.erasing.serve, a.returnMemory, a.serveProfiles)
 	return err
 }
 

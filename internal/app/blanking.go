@@ -18,14 +18,15 @@ import (
 	"github.com/kikubari/kikubari/internal/store/sqlite"
 )
 
-// cleanLog has the files of archive and journal forget, while the program serves,
-// whoever was erased. What fails is logged and tried again.
-func (e *erasing) cleanLog(ctx context.Context) {
+// serve finishes, while the program serves, erasures that were begun, and has the
+// files of archive and journal forget whoever was erased. What fails is logged and
+// tried again.
+func (e *erasing) serve(ctx context.Context) {
 	ticker := time.NewTicker(max(min(e.config.EraseWithin/8, time.Minute), 100*time.Millisecond))
 	defer ticker.Stop()
 	for {
-		if err := e.cleanDue(ctx); err != nil && ctx.Err() == nil {
-			e.log.ErrorContext(ctx, "files of the log still hold erased persons, trying again", slog.Any("error", err))
+		if err := errors.Join(e.finish(ctx), e.cleanDue(ctx)); err != nil && ctx.Err() == nil {
+			e.log.ErrorContext(ctx, "files still hold erased persons, trying again", slog.Any("error", err))
 		}
 		select {
 		case <-ticker.C:
@@ -121,6 +122,9 @@ func (e *erasing) cleanArchive(ctx context.Context, upto cx.Position) error {
 			if did {
 				files++
 			}
+		}
+		if err := e.house.Blanked(ctx, r.upto); err != nil {
+			return err
 		}
 		e.log.InfoContext(ctx, "the archive holds nothing of whom was erased any more", slog.String("upto", r.upto.String()), slog.Int("files", files), slog.Duration("took", time.Since(start)))
 		return e.control.EndBlanking(ctx, now())

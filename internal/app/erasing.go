@@ -71,8 +71,8 @@ func (e *erasing) hides(at cx.Position, ev *cx.Event) bool {
 	return false
 }
 
-// Erase makes erasing an api.Erasures. What it has begun it does again at the
-// next start, should the program end meanwhile.
+// Erase makes erasing an api.Erasures. What it has begun is finished later, should
+// it fail or the program end meanwhile.
 func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -104,6 +104,10 @@ func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, erro
 		return api.Erasure{}, err
 	}
 	err = e.carryOut(ctx, c)
+	if err != nil && c.Position != 0 { // the person is forgotten; the rest is done by itself
+		e.log.ErrorContext(ctx, "an erasure is not finished yet, it goes on by itself", slog.String("erasure", c.ID), slog.Any("error", err))
+		err = nil
+	}
 	return e.receipt(c), err
 }
 
@@ -154,6 +158,9 @@ func (e *erasing) carryOut(ctx context.Context, c *sqlite.Erasure) error {
 	if err := e.saved(ctx); err != nil {
 		return err
 	}
+	if err := e.state.Tidy(ctx); err != nil {
+		return err
+	}
 	if err := e.sends.Erase(ctx, c.Customers); err != nil {
 		return err
 	}
@@ -185,19 +192,20 @@ func (e *erasing) renewKept(ctx context.Context, at cx.Position) error {
 	return nil
 }
 
-// finish carries out, at a start, what was begun before.
-func (e *erasing) finish(ctx context.Context) {
+// finish carries out what was begun before.
+func (e *erasing) finish(ctx context.Context) error {
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	all, err := e.control.Erasures(ctx, access.Everywhere, "", 1<<20)
 	for i := range all {
 		if all[i].DoneAt == 0 && err == nil {
-			e.mu.Lock()
 			err = e.carryOut(ctx, &all[i])
-			e.mu.Unlock()
 		}
 	}
-	if err != nil && ctx.Err() == nil {
-		e.log.ErrorContext(ctx, "an erasure that was begun is not finished; it is tried again at the next start", slog.Any("error", err))
+	if err != nil {
+		err = fmt.Errorf("an erasure that was begun is not finished: %w", err)
 	}
+	return err
 }
 
 // Erasures makes erasing an api.Erasures.

@@ -58,6 +58,10 @@ func (c *eraseCmd) Run(ctx context.Context, s Streams) error {
 	if err := c.call(ctx, http.MethodPost, path, c.query(), in, &done); err != nil {
 		return err
 	}
+	if done.ErasedAt == "" {
+		_, err = fmt.Fprintf(s.Out, "The person is forgotten, and what is left to be done is done by itself; the receipt, kikubari erasures %s, says how far it is.\n", done.ID)
+		return err
+	}
 	_, err = fmt.Fprintf(s.Out, "Erased at %s; the receipt is kikubari erasures %s. It says when the files of journal and archive are clean too; backups made before still hold the person.\n", done.ErasedAt, done.ID)
 	return err
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/pipeline"
@@ -53,22 +54,30 @@ func (s *Sends) Erase(ctx context.Context, ids []cx.CustomerID) error {
 }
 
 // Tidy moves all of the write-ahead log into the file and empties it, so that
-// nothing deleted is left in either. A look-up under way may keep it from that;
-// the error is then of kind Unavailable.
+// nothing deleted is left in either. The copier and look-ups under way may keep it
+// from that; when they do for ten seconds the error is of kind Unavailable.
 func (s *State) Tidy(ctx context.Context) (err error) {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
 	c, err := dial(s.path, "rw", 0)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
-	busy, err := c.number("PRAGMA wal_checkpoint(TRUNCATE)")
-	if err == nil && busy != 0 {
-		err = cx.E(cx.Unavailable, "", "the state's log is in use: try again")
+	for limit := time.Now().Add(10 * time.Second); ; {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		busy, err := c.number("PRAGMA wal_checkpoint(TRUNCATE)")
+		if err != nil || busy == 0 {
+			return err
+		}
+		if time.Now().After(limit) {
+			return cx.E(cx.Unavailable, "", "the state's log is in use: try again")
+		}
+		select {
+		case <-time.After(5 * time.Millisecond):
+		case <-ctx.Done():
+		}
 	}
-	return err
 }
 
 // EraseRefused deletes samples of refused input of a workspace in which one of

@@ -76,6 +76,23 @@ func (w *Warehouse) Stored(ctx context.Context, at cx.Position) (stored bool, er
 	return stored, err
 }
 
+// Blanked forgets which events commands up to a position erased: the log does not
+// hold them any more. Those of which it is not known what they taught stay, as
+// they may in the log.
+func (w *Warehouse) Blanked(ctx context.Context, upto cx.Position) error {
+	w.appending.Lock()
+	defer w.appending.Unlock()
+	err := w.ready(ctx)
+	if err == nil {
+		w.file.feed.heavy = atOnce
+		err = w.file.feed.exec(fmt.Sprintf("DELETE FROM store.erased WHERE told AND erasure <= %d", uint64(upto)))
+	}
+	if err != nil {
+		return fmt.Errorf("forget what was erased: %w", err)
+	}
+	return nil
+}
+
 // numbers lists customers with commas between.
 func numbers(ids []cx.CustomerID) string {
 	texts := make([]string, len(ids))

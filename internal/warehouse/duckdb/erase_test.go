@@ -57,4 +57,10 @@ func TestErasedEventsKeepWhatTheyTaught(t *testing.T) {
 			t.Errorf("the event at %v was stored: %v, %v", at, got, err)
 		}
 	}
+	if err := w.Blanked(ctx, 40); err != nil {
+		t.Fatal(err)
+	}
+	if left := known(50); len(left) != 0 {
+		t.Errorf("of a log that is clean %v are still known", left)
+	}
 }

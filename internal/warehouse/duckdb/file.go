@@ -85,7 +85,9 @@ func use(ctx context.Context, o *Options) func(driver.ExecerContext) error {
 				return err
 			}
 		}
-		statements = statements[len(statements)-1:]
+		if len(statements) > 1 { // of the first connection, which is made alone
+			statements = statements[1:]
+		}
 		return nil
 	}
 }
