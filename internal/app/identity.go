@@ -30,13 +30,27 @@ func (i identities) Find(_ context.Context, w cx.Workspace, id cx.Identity) (cx.
 	}
 	found := i.shard.Lookup(w, id)
 	if found == 0 {
-		hint := ""
-		if id.Namespace == cx.Mail || id.Namespace == cx.Phone {
-			hint = "; customers are found by it only where the workspace's merge_on lists " + id.Namespace.String()
-		}
-		return 0, cx.E(cx.NotFound, "", "nobody has the "+id.Namespace.String()+" "+id.Value+hint)
+		return 0, cx.E(cx.NotFound, "", "nobody has the "+id.Namespace.String()+" "+id.Value+i.instead(w, id))
 	}
 	return found, nil
+}
+
+// instead says what to look for where nobody has an identity.
+func (i identities) instead(w cx.Workspace, id cx.Identity) string {
+	switch id.Namespace {
+	case cx.Mail, cx.Phone:
+		return "; customers are found by it only where the workspace's merge_on lists " + id.Namespace.String()
+	case cx.UserID:
+		if claims := i.shard.Lookup(w, cx.Identity{Namespace: cx.ClaimedUserID, Value: id.Value}); claims != 0 {
+			return "; " + claims.String() + " claims it: a browser said so, and neither a server nor a signature has confirmed it"
+		}
+	case cx.ClaimedUserID:
+		if has := i.shard.Lookup(w, cx.Identity{Namespace: cx.UserID, Value: id.Value}); has != 0 {
+			return "; " + has.String() + " has it as user_id"
+		}
+	case cx.LineUserID, cx.AnonymousID:
+	}
+	return ""
 }
 
 // Merges makes identities an api.Identities.
