@@ -167,7 +167,11 @@ func (c *customerShow) where() (path string, query url.Values, err error) {
 
 func (c *shownCustomer) print(out io.Writer, merges []shownMerge) error {
 	w := tabwriter.NewWriter(out, 2, 8, 2, ' ', 0)
-	fmt.Fprintf(w, "%s\tsince %s, last seen %s\n", c.ID, c.CreatedAt, c.LastSeen)
+	seen := "not active yet"
+	if c.LastSeen != "" {
+		seen = "last seen " + c.LastSeen
+	}
+	fmt.Fprintf(w, "%s\tsince %s, %s\n", c.ID, c.CreatedAt, seen)
 	for _, i := range c.Identities {
 		fmt.Fprintf(w, "identity\t%s\n", i)
 	}

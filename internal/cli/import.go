@@ -129,7 +129,7 @@ func (r *importRun) settle(ctx context.Context) error {
 	n := r.sent.Load()
 	fmt.Fprintf(r.out.Out, "%d lines imported in %.1f s, %.0f a second; in the warehouse after %.1f s\n", n-r.refused, sent.Seconds(), float64(n)/sent.Seconds(), time.Since(r.began).Seconds())
 	if r.bad+r.refused > 0 {
-		fmt.Fprintf(r.out.Out, "%d lines were left out: %d wrong, %d refused by the server\n", r.bad+r.refused, r.bad, r.refused)
+		fmt.Fprintf(r.out.Out, "left out: %d wrong, %d refused by the server\n", r.bad, r.refused)
 	}
 	return nil
 }

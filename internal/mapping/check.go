@@ -113,7 +113,7 @@ func (p *Report) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "the first %d lines make %d events", p.Events+p.Faulty, p.Events)
 	if p.Faulty > 0 {
-		fmt.Fprintf(&b, ", %d are wrong", p.Faulty)
+		fmt.Fprintf(&b, ", lines that are wrong: %d", p.Faulty)
 	}
 	b.WriteString("\n")
 	for _, f := range p.Fields {
