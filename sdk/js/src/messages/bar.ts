@@ -1,6 +1,6 @@
 import type { Action, Content } from '../wire.ts'
 import { button, closer, host, make, whenBody } from './dom.ts'
-import type { Acts, View } from './stage.ts'
+import type { Acts, View } from './view.ts'
 
 /**
  * Bar is one line across the page. It stands inside the page's element with

@@ -1,6 +1,6 @@
 import type { Action } from '../wire.ts'
 import { button, closer, host, make, whenBody } from './dom.ts'
-import type { Acts, View } from './stage.ts'
+import type { Acts, View } from './view.ts'
 
 /**
  * Card is a modal dialog: the browser keeps focus inside it, makes the page

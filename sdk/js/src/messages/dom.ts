@@ -1,4 +1,4 @@
-import type { Acts } from './stage.ts'
+import type { Acts } from './view.ts'
 import type { Content } from '../wire.ts'
 import sheetText from './messages.css'
 

@@ -3,26 +3,9 @@ import { nameOf, type Action, type Answer } from '../wire.ts'
 import { Bar } from './bar.ts'
 import { Card } from './card.ts'
 import { watch } from './exposure.ts'
+import type { Acts, View } from './view.ts'
 
 export type Report = (event: 'Message Shown' | 'Message Clicked' | 'Message Dismissed', action: Action) => void
-
-/** One message on screen. */
-export interface View {
-  /** What must be half visible to count as seen. */
-  readonly element: Element
-  show(action: Action): void
-  /** Takes it off the screen and puts focus back where it came from. */
-  remove(): void
-}
-
-/** What a visitor does with a message. */
-export interface Acts {
-  click(): void
-  /** Refuses it. */
-  dismiss(): void
-  /** Is done with it. */
-  close(): void
-}
 
 interface Shown {
   action: Action
