@@ -13,6 +13,7 @@ import (
 	"github.com/kikubari/kikubari/internal/archive"
 	"github.com/kikubari/kikubari/internal/blank"
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/nice"
 	"github.com/kikubari/kikubari/internal/store/sqlite"
@@ -76,19 +77,16 @@ func (e *erasing) cleanDue(ctx context.Context) error {
 
 // cleanJournal releases the records up to an erasure, all of which are in the
 // archive, and notes when no file of the journal holds one of them any more. A
-// file goes with the last record in it, so everything in it is archived and
-// released too, once it is large enough for that to help.
+// journal that is small is written anew for that; in a large one everything that is
+// archived is released, and files go with the last record in them.
 func (e *erasing) cleanJournal(ctx context.Context, c *sqlite.Erasure) error {
 	below := c.Position.Sequence() + 1
 	if _, err := e.release(ctx, below); err != nil {
 		return err
 	}
 	left, err := e.journal.Remains(below)
-	if err == nil && left > journal.ShortensFrom {
-		if err := e.archiveSealed(ctx, archive.Steady); err != nil {
-			return err
-		}
-		if _, err := e.release(ctx, e.sealed()+1); err != nil {
+	if err == nil && left > 0 {
+		if err := e.shrinkJournal(ctx, below); err != nil {
 			return err
 		}
 		left, err = e.journal.Remains(below)
@@ -96,8 +94,28 @@ func (e *erasing) cleanJournal(ctx context.Context, c *sqlite.Erasure) error {
 	if err != nil || left > 0 {
 		return err
 	}
+	fault.Point("blank.released")
 	c.JournalAt = now()
 	return e.control.NoteErasure(ctx, c)
+}
+
+// shrinkJournal has released records leave the journal's files, if none below a
+// sequence is still being read.
+func (e *erasing) shrinkJournal(ctx context.Context, below uint64) error {
+	st, err := e.journal.Stat(ctx)
+	if err != nil || st.First < below {
+		return err
+	}
+	within, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := e.journal.Renew(within); cx.KindOf(err) != cx.Unavailable {
+		return err
+	}
+	if err := e.archiveSealed(ctx, archive.Steady); err != nil {
+		return err
+	}
+	_, err = e.release(ctx, e.sealed()+1)
+	return err
 }
 
 // cleanArchive rewrites the archive up to a position, or goes on with the
@@ -121,11 +139,13 @@ func (e *erasing) cleanArchive(ctx context.Context, upto cx.Position) error {
 			}
 			if did {
 				files++
+				fault.Point("blank.inside")
 			}
 		}
 		if err := e.house.Blanked(ctx, r.upto); err != nil {
 			return err
 		}
+		fault.Point("blank.after")
 		e.log.InfoContext(ctx, "the archive holds nothing of whom was erased any more", slog.String("upto", r.upto.String()), slog.Int("files", files), slog.Duration("took", time.Since(start)))
 		return e.control.EndBlanking(ctx, now())
 	})
@@ -207,7 +227,11 @@ func (r *rewriting) begin(ctx context.Context, upto cx.Position) error {
 		names = append(names, sqlite.BlankedName{Workspace: n.Workspace, Value: n.Value, Token: token})
 	}
 	r.blank = blank.New(r.erased, tokens)
-	return r.control.BeginBlanking(ctx, upto, kept+survey.Kept(), names)
+	if err := r.control.BeginBlanking(ctx, upto, kept+survey.Kept(), names); err != nil {
+		return err
+	}
+	fault.Point("blank.begun")
+	return nil
 }
 
 // isReport reports whether an entry is a report of what became of a message,

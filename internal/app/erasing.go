@@ -14,6 +14,7 @@ import (
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
+	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/store/sqlite"
 )
 
@@ -103,6 +104,7 @@ func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, erro
 	if err := e.control.AddErasure(ctx, c, stones); err != nil {
 		return api.Erasure{}, err
 	}
+	fault.Point("erase.begun")
 	err = e.carryOut(ctx, c)
 	if err != nil && c.Position != 0 { // the person is forgotten; the rest is done by itself
 		e.log.ErrorContext(ctx, "an erasure is not finished yet, it goes on by itself", slog.String("erasure", c.ID), slog.Any("error", err))
@@ -148,6 +150,7 @@ func (e *erasing) carryOut(ctx context.Context, c *sqlite.Erasure) error {
 			return err
 		}
 		c.Position = done.Position
+		fault.Point("erase.commanded")
 	}
 	if err := e.control.NoteErasure(ctx, c); err != nil {
 		return err
@@ -158,15 +161,18 @@ func (e *erasing) carryOut(ctx context.Context, c *sqlite.Erasure) error {
 	if err := e.saved(ctx); err != nil {
 		return err
 	}
+	fault.Point("erase.saved")
 	if err := e.state.Tidy(ctx); err != nil {
 		return err
 	}
 	if err := e.sends.Erase(ctx, c.Customers); err != nil {
 		return err
 	}
+	fault.Point("erase.unsent")
 	if err := e.renewKept(ctx, c.Position); err != nil {
 		return err
 	}
+	fault.Point("erase.after")
 	c.DoneAt = now()
 	return e.control.NoteErasure(ctx, c)
 }

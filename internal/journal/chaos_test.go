@@ -14,11 +14,21 @@ import (
 // TestKilledAroundTheCommit ends the process right before and right after a
 // record is made durable, five times each, on the same journal.
 func TestKilledAroundTheCommit(t *testing.T) {
+	killedAt(t, "append", []string{"append.before", "append.after"}, 1, 2, 17, 60, 203)
+}
+
+// TestKilledWhileRenewing does the same at every step of writing the files anew.
+func TestKilledWhileRenewing(t *testing.T) {
+	killedAt(t, "renew", []string{"renew.before", "renew.inside", "renew.after"}, 1, 2, 3)
+}
+
+func killedAt(t *testing.T, task string, points []string, passes ...int) {
+	t.Helper()
 	dir, acked := t.TempDir(), acks{}
-	for _, pass := range []int{1, 2, 17, 60, 203} {
-		for _, point := range []string{"append.before", "append.after"} {
+	for _, pass := range passes {
+		for _, point := range points {
 			spot := fmt.Sprintf("%s:%d", point, pass)
-			c := child(t, "append", dir, spot, fault.Variable+"="+spot)
+			c := child(t, task, dir, spot, fault.Variable+"="+spot)
 			out, err := c.StdoutPipe()
 			if err != nil {
 				t.Fatal(err)

@@ -35,7 +35,7 @@ func (p part) ends() bool { return p.to == len(p.w.entries) }
 func (j *Journal) commitLoop(ctx context.Context) {
 	defer close(j.done)
 	c := &committer{j: j}
-	for c.gather() {
+	for c.gather(ctx) {
 		if err := c.admit(); err != nil {
 			c.refuse(err)
 			continue
@@ -47,8 +47,9 @@ func (j *Journal) commitLoop(ctx context.Context) {
 }
 
 // gather waits until there is something to commit, and for company when some is
-// expected. It returns false when the journal is closed and nothing is left.
-func (c *committer) gather() bool {
+// expected; while there is nothing it writes the files anew if told to. It returns
+// false when the journal is closed and nothing is left.
+func (c *committer) gather(ctx context.Context) bool {
 	q := &c.j.queue
 	for {
 		c.pending = q.drain(c.pending)
@@ -57,6 +58,8 @@ func (c *committer) gather() bool {
 		}
 		select {
 		case <-q.wake:
+		case r := <-c.j.renewals:
+			c.renew(ctx, r)
 		case <-c.j.closed:
 			c.pending = q.drain(c.pending)
 			return len(c.pending) > 0

@@ -99,6 +99,8 @@ type Journal struct {
 	close  sync.Once
 	busy   atomic.Int64 // nanoseconds of commits
 
+	renewals chan renewal // taken by the committer when nothing waits
+
 	releasing sync.Mutex // held while records are released and while a reader sets its hold
 
 	mu       sync.Mutex
@@ -145,7 +147,7 @@ func Open(ctx context.Context, o Options) (*Journal, error) {
 		queue:  newQueue(o.MaxWaiting, o.MaxWaitingBytes),
 		disk:   diskGuard{dir: o.Dir, reserve: uint64(o.ReserveBytes), free: o.free},
 		closed: make(chan struct{}), done: make(chan struct{}), opened: make(chan struct{}),
-		holds: make(map[any]uint64),
+		holds: make(map[any]uint64), renewals: make(chan renewal),
 	}
 	if err := j.openEngine(ctx); err != nil {
 		return nil, errors.Join(err, lock.release())

@@ -28,6 +28,7 @@ const (
 var tasks = map[string]func(j *journal.Journal, name string) error{
 	"append":  appendForEver,
 	"release": releaseForEver,
+	"renew":   renewForEver,
 	"limit":   appendPastTheLimit,
 }
 
@@ -148,6 +149,26 @@ func releaseForEver(j *journal.Journal, name string) error {
 	}()
 	go func() { failed <- appendForEver(j, name) }()
 	return <-failed
+}
+
+// renewForEver appends, releases old records and has the files written anew, again
+// and again.
+func renewForEver(j *journal.Journal, name string) error {
+	for i := 0; ; i++ {
+		entries := events(fmt.Sprintf("%s/%d", name, i))
+		at, err := j.Append(context.Background(), entries, nil)
+		if err == nil {
+			err = printAcks(at, entries)
+		}
+		if last := at.Sequence(); err == nil && i%10 == 9 && last > releaseBehind {
+			if _, err = j.Release(context.Background(), last-releaseBehind); err == nil {
+				err = j.Renew(context.Background())
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
 }
 
 // appendPastTheLimit lets files grow to 2 MB only, appends until that fails,

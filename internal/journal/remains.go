@@ -6,14 +6,10 @@ import (
 	"os"
 )
 
-// ShortensFrom is the size in bytes from which the journal's files are shortened
-// when more than half of one is released. A smaller one stays as it is until it
-// has grown.
-const ShortensFrom = 2 << 20
-
 // Remains returns the size of the oldest of the journal's files when a record
 // below a sequence is left in it, released or not, and 0 when none is left in any
-// file. A file goes when it is full and everything in it is released.
+// file. A file goes when it is full and everything in it is released, is shortened when
+// it has grown to 2 MB and more than half of it is, and else stays until Renew.
 func (j *Journal) Remains(below uint64) (bytes int64, err error) {
 	j.releasing.Lock()
 	defer j.releasing.Unlock() // no file goes meanwhile

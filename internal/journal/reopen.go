@@ -13,6 +13,9 @@ import (
 // openEngine starts the storage engine and takes up its end. Only Open and the
 // committer call it.
 func (j *Journal) openEngine(ctx context.Context) error {
+	if err := j.settle(); err != nil {
+		return err
+	}
 	if err := inspect(j.storeDir()); err != nil {
 		return err
 	}
