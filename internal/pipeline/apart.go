@@ -35,11 +35,10 @@ func (s *Shard) watch(w cx.Workspace, id cx.CustomerID, begun cx.Position) {
 	s.partedMoved = true
 }
 
-// unwatch ends the watch that was set at begun and reports whether the customer
-// is as it was then.
-func (s *Shard) unwatch(id cx.CustomerID, begun cx.Position) bool {
-	w, ok := s.watches[id]
-	s.stir(id)
+// stand reports whether the customer is as it was when the watch was set at
+// begun.
+func (m watches) stand(id cx.CustomerID, begun cx.Position) bool {
+	w, ok := m[id]
 	return ok && w.begun == begun
 }
 
@@ -73,14 +72,19 @@ func (s *Shard) stirWorkspace(w cx.Workspace) {
 	}
 }
 
-// freezeApart makes known to all, at a tick, who is kept apart, who is watched
-// and who has no identity any more.
-func (s *Shard) freezeApart() {
+// expireWatches ends, at a tick of the journal, what has been watched for too
+// long.
+func (s *Shard) expireWatches() {
 	for _, id := range slices.Collect(maps.Keys(s.watches)) {
 		if s.now-s.watches[id].at > watchFor {
 			s.stir(id)
 		}
 	}
+}
+
+// freezeApart makes known to all, at a tick, who is kept apart, who is watched
+// and who has no identity any more.
+func (s *Shard) freezeApart() {
 	if moved := s.resolver.NamelessMoved(); !moved && !s.partedMoved {
 		return
 	}

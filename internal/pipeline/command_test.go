@@ -23,7 +23,10 @@ func live(t *testing.T, j *journal.Journal, statePath string, house pipeline.War
 	if err != nil {
 		t.Fatal(err)
 	}
-	o.Journal, o.Store, o.Warehouse, o.Workers = j, state, house, 2
+	if o.Journal == nil {
+		o.Journal = j
+	}
+	o.Store, o.Warehouse, o.Workers = state, house, 2
 	s, err = pipeline.Open(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)

@@ -116,6 +116,16 @@ var errComplete = errors.New("the back-fill is complete")
 func (s *Shard) finish(at cx.Position) error {
 	s.send()
 	s.setState(s.state.with(s.opts.reduced.workspace, func(w *workspace) { w.filled = s.opts.reduced.number }))
+	if err := s.save(at); err != nil {
+		return err
+	}
+	return errComplete
+}
+
+// save saves a filler's state, in which everything up to a position is, and
+// returns when that is done. A filler has no timers, so it may see a tick
+// anywhere.
+func (s *Shard) save(at cx.Position) error {
 	s.awaitCut()
 	saved := make(chan struct{})
 	select {
@@ -126,7 +136,7 @@ func (s *Shard) finish(at cx.Position) error {
 	s.tick(at, true)
 	select {
 	case <-saved:
-		return errComplete
+		return nil
 	case <-s.failed:
 		return s.failure
 	case <-s.stopping:
@@ -193,7 +203,7 @@ func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill) (*fil
 	shard, err := Open(ctx, Options{
 		Journal: reading{s.opts.History, s}, Store: store, Warehouse: noRows{}, Log: s.opts.Log, Passive: true,
 		Workers: max(1, s.opts.Workers/2), CheckpointEvery: fillerCut, CacheBytes: max(32<<20, s.opts.CacheBytes/4), RestAfter: s.opts.RestAfter,
-		reduced: w.reduce(f),
+		KeepMerges: math.MaxInt64, reduced: w.reduce(f),
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())

@@ -134,6 +134,16 @@ func (w *town) note(what string, err error) {
 // without its saving what it knows. It writes ticks and fills by itself, or not.
 func (w *town) live(path, scratch string, things int, o pipeline.Options) {
 	w.Helper()
+	w.lives(path, scratch, o, func() {
+		for range things {
+			w.do()
+		}
+	})
+}
+
+// lives is live with what happens.
+func (w *town) lives(path, scratch string, o pipeline.Options, happen func()) {
+	w.Helper()
 	state, err := sqlite.OpenState(w.Context(), sqlite.StateOptions{Path: path})
 	if err != nil {
 		w.Fatal(err)
@@ -151,9 +161,7 @@ func (w *town) live(path, scratch string, things int, o pipeline.Options) {
 	w.state, w.shard = state, shard
 	last, _ := w.j.Last()
 	eventually(w.T, "the journal is taken", func() bool { return shard.Progress().Applied.Sequence() >= last })
-	for range things {
-		w.do()
-	}
+	happen()
 	stop()
 	if err := <-ended; err != nil {
 		w.Fatal(err)

@@ -399,6 +399,7 @@ func (s *Shard) record(r *journal.Record) error {
 			s.sequence(at, ev, waiter, index)
 		case cx.EntryTick:
 			s.send()
+			s.expireWatches()
 			s.tick(at, r.Tags == nil)
 		case cx.EntryDefinitions:
 			s.send()

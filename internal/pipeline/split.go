@@ -91,15 +91,9 @@ func (w *worker) become(r *resident, p *profile.UnmergedPart, undone cx.Position
 }
 
 // doubt notes which statistics an un-merge cannot tell: what was kept from before
-// the merge it undoes does not have those that were back-filled since, and a
-// filler's none at all.
+// the merge it undoes does not have those that were back-filled since.
 func (w *worker) doubt(c *cx.Customer, undone cx.Position) {
 	c.Filled = w.ws.filled
-	if r := w.shard.opts.reduced; r != nil {
-		c.Stats, c.Unknown = nil, nil
-		profile.Doubt(c, r.slots)
-		return
-	}
 	profile.Doubt(c, w.ws.knownSince(undone))
 }
 

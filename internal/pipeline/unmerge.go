@@ -12,18 +12,21 @@ import (
 // unmerge is the body of a CommandUnmerge. There are two: the first begins to
 // watch a customer, the second says what is to become of it. The second carries
 // the states, and also what they were worked out from: which merge was undone
-// and which events went to whom, so that a machine that keeps other statistics
-// can fold them by itself.
+// and which events went to whom, so that a filler, which keeps other statistics,
+// can fold them by itself (refold.go).
 type unmerge struct {
 	Customer cx.CustomerID // who it is now
 	Begun    cx.Position   // of the first entry; 0 in it
 
 	Undone profile.FactKey
+	Whole  bool // Stayed is told too, else it is empty
 	profile.Unmerged
 }
 
+// unmergeCodec is the first byte. decodeUnmerge keeps reading the earlier one: 1
+// had no events that stayed.
 const (
-	unmergeCodec = 1
+	unmergeCodec = 2
 
 	beginUnmerge  = 1
 	finishUnmerge = 2
@@ -52,7 +55,12 @@ func appendUnmerge(b []byte, u *unmerge) []byte {
 			b = binary.AppendUvarint(binary.AppendUvarint(b, m.Message()), uint64(m.At))
 		}
 	}
-	b = u.appendSorted(b)
+	b = appendSorted(b, u.Events)
+	if u.Whole {
+		b = appendSorted(append(b, 1), u.Stayed)
+	} else {
+		b = append(b, 0)
+	}
 	b = binary.AppendUvarint(b, uint64(len(u.Said)))
 	for _, l := range u.Said {
 		b = binary.AppendUvarint(binary.AppendUvarint(b, uint64(l.Decision)), uint64(l.Customer))
@@ -70,9 +78,9 @@ func appendUnmerge(b []byte, u *unmerge) []byte {
 
 // appendSorted writes whose each event is: the customers, then for each event the
 // distance from the one before and the number of its customer.
-func (u *unmerge) appendSorted(b []byte) []byte {
+func appendSorted(b []byte, events []profile.Sorted) []byte {
 	var who []cx.CustomerID
-	for _, e := range u.Events {
+	for _, e := range events {
 		if !slices.Contains(who, e.Customer) {
 			who = append(who, e.Customer)
 		}
@@ -81,9 +89,9 @@ func (u *unmerge) appendSorted(b []byte) []byte {
 	for _, id := range who {
 		b = binary.AppendUvarint(b, uint64(id))
 	}
-	b = binary.AppendUvarint(b, uint64(len(u.Events)))
+	b = binary.AppendUvarint(b, uint64(len(events)))
 	last := cx.Position(0)
-	for _, e := range u.Events {
+	for _, e := range events {
 		b = binary.AppendUvarint(b, uint64(e.Position-last))
 		b = binary.AppendUvarint(b, uint64(slices.Index(who, e.Customer)))
 		last = e.Position
@@ -108,7 +116,7 @@ func appendFact(b []byte, f *MergeFact) []byte {
 }
 
 func decodeUnmerge(b []byte) (u *unmerge, err error) {
-	if len(b) < 2 || b[0] != unmergeCodec || b[1] < beginUnmerge || b[1] > finishUnmerge {
+	if len(b) < 2 || b[0] < 1 || b[0] > unmergeCodec || b[1] < beginUnmerge || b[1] > finishUnmerge {
 		return nil, cx.ErrCodec
 	}
 	r := reader{cx.NewReader(b[2:])}
@@ -131,6 +139,15 @@ func decodeUnmerge(b []byte) (u *unmerge, err error) {
 		u.Parts = append(u.Parts, p)
 	}
 	u.Events = r.sorted()
+	if b[0] >= 2 {
+		switch r.Byte() {
+		case 0:
+		case 1:
+			u.Whole, u.Stayed = true, r.sorted()
+		default:
+			r.Fail()
+		}
+	}
 	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 		u.Said = append(u.Said, profile.Said{Decision: cx.DecisionID(r.Uvarint()), Customer: r.customer()})
 	}
@@ -199,9 +216,16 @@ func (s *Shard) commandUnmerge(at cx.Position, c *cx.Command) error {
 	case u.Begun == 0 && s.resolver.Current(u.Customer) == u.Customer:
 		s.watch(c.Workspace, u.Customer, at)
 		s.outcomes.give(at, Commanded{Position: at, At: s.now})
-	case u.Begun != 0 && s.unwatch(u.Customer, u.Begun):
+	case u.Begun != 0 && s.watches.stand(u.Customer, u.Begun):
+		if s.opts.reduced != nil { // while the watch stands: it saves what is before this entry
+			if u.Unmerged, err = s.refold(u); err != nil {
+				return fmt.Errorf("un-merge at %v: %w", at, err)
+			}
+		}
+		s.stir(u.Customer)
 		s.split(at, c, u)
 	default:
+		s.stir(u.Customer)
 		s.outcomes.give(at, Commanded{Position: at, At: s.now, Err: errStirred})
 	}
 	return nil

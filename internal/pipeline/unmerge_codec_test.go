@@ -26,12 +26,14 @@ func fullUnmerge() *unmerge {
 	fact.Named = [2]cx.CustomerID{7, 1 << 63}
 	return &unmerge{
 		Customer: 7, Begun: cx.At(20, 0), Undone: profile.FactKey{Position: cx.At(5, 0), Winner: 7, Loser: 8},
+		Whole: true,
 		Unmerged: profile.Unmerged{
 			Parts: []profile.UnmergedPart{
 				{Part: profile.Part{Customer: winner, Aliases: []cx.CustomerID{1, 9}}},
 				{Part: profile.Part{Customer: loser}, Marks: []cx.Seen{cx.NewSeen(1<<60, 1_700_000_000)}},
 			},
 			Events: []profile.Sorted{{Position: cx.At(6, 0), Customer: 8}, {Position: cx.At(6, 3), Customer: 9}, {Position: cx.At(11, 0), Customer: 8}},
+			Stayed: []profile.Sorted{{Position: cx.At(5, 0), Customer: 7}, {Position: cx.At(6, 1), Customer: 7}},
 			Said:   []profile.Said{{Decision: 1 << 62, Customer: 8}},
 			Facts:  []MergeFact{fact},
 			Forget: []profile.FactKey{{Position: cx.At(9, 1), Winner: 8, Loser: 9}},
@@ -39,11 +41,13 @@ func fullUnmerge() *unmerge {
 	}
 }
 
-// TestUnmergeCodec holds the format still, in testdata/unmerge.hex, and refuses
-// every shortened form.
+// TestUnmergeCodec holds the format still, in testdata, refuses every shortened
+// form, and reads what the earlier version wrote.
 func TestUnmergeCodec(t *testing.T) {
-	begin := &unmerge{Customer: 7}
-	for name, u := range map[string]*unmerge{"begin": begin, "finish": fullUnmerge()} {
+	begin, partly, earlier := &unmerge{Customer: 7}, fullUnmerge(), fullUnmerge()
+	partly.Whole, partly.Stayed = false, nil
+	earlier.Whole, earlier.Stayed = false, nil
+	for name, u := range map[string]*unmerge{"begin": begin, "finish": fullUnmerge(), "partly": partly} {
 		b := appendUnmerge(nil, u)
 		back, err := decodeUnmerge(b)
 		if err != nil {
@@ -60,22 +64,24 @@ func TestUnmergeCodec(t *testing.T) {
 		if _, err := decodeUnmerge(append(b, 0)); err == nil {
 			t.Errorf("%s: a byte too many is accepted", name)
 		}
-		golden := filepath.Join("testdata", "unmerge-"+name+".hex")
 		if *update {
-			if err := os.WriteFile(golden, []byte(hex.EncodeToString(b)+"\n"), 0o644); err != nil {
+			if err := os.WriteFile(golden(name), []byte(hex.EncodeToString(b)+"\n"), 0o644); err != nil {
 				t.Fatal(err)
 			}
 		}
-		want, err := os.ReadFile(golden)
+	}
+	for name, u := range map[string]*unmerge{"begin": begin, "finish": fullUnmerge(), "partly": partly, "begin-1": begin, "finish-1": earlier} {
+		text, err := os.ReadFile(golden(name))
 		if err != nil {
 			t.Fatal(err)
 		}
 		// The customers in it may be of an earlier codec.
-		old, err := hex.DecodeString(strings.TrimSpace(string(want)))
+		old, err := hex.DecodeString(strings.TrimSpace(string(text)))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if back, err = decodeUnmerge(old); err != nil {
+		back, err := decodeUnmerge(old)
+		if err != nil {
 			t.Fatalf("%s as it was written: %v", name, err)
 		}
 		if diff := cmp.Diff(u, back); diff != "" {
@@ -83,3 +89,5 @@ func TestUnmergeCodec(t *testing.T) {
 		}
 	}
 }
+
+func golden(name string) string { return filepath.Join("testdata", "unmerge-"+name+".hex") }

@@ -151,8 +151,12 @@ func (s *Shard) tryUnmerge(ctx context.Context, past Past, u *ToUnmerge) (*Undon
 	if err != nil || u.DryRun {
 		return done, err
 	}
-	body.Undone, body.Unmerged = done.Fact.Key(), *done.Found
+	body.Undone, body.Unmerged, body.Whole = done.Fact.Key(), *done.Found, true
 	if command.Body = appendUnmerge(nil, &body); len(command.Body) > maxUnmerge {
+		body.Whole = false // a later back-fill will not know their statistics
+		command.Body = appendUnmerge(nil, &body)
+	}
+	if len(command.Body) > maxUnmerge {
 		return nil, cx.E(cx.Conflict, "unmerge", fmt.Sprintf("what it comes to takes %d KiB and at most %d KiB fit into one entry; undo later merges of this customer first", len(command.Body)>>10, maxUnmerge>>10))
 	}
 	done.Commanded, err = s.Command(ctx, command)

@@ -30,3 +30,28 @@ func keepSlots(slots []int, keep func(int) bool) (kept []int) {
 	}
 	return kept
 }
+
+// Doubt returns what was found with no statistics but those of some slots, which
+// cannot be known.
+func (u *Unmerged) Doubt(slots []int) (*Unmerged, error) {
+	out := *u
+	out.Parts, out.Facts = nil, nil
+	nobody := &cx.Customer{Unknown: slots}
+	for _, p := range u.Parts {
+		c := *p.Customer
+		c.Stats, c.Unknown = nil, slots
+		p.Customer = &c
+		out.Parts = append(out.Parts, p)
+	}
+	for _, f := range u.Facts {
+		var err error
+		if f.WinnerBefore, err = withStatistics(f.WinnerBefore, nobody); err != nil {
+			return nil, err
+		}
+		if f.LoserBefore, err = withStatistics(f.LoserBefore, nobody); err != nil {
+			return nil, err
+		}
+		out.Facts = append(out.Facts, f)
+	}
+	return &out, nil
+}

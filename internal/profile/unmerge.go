@@ -3,6 +3,7 @@ package profile
 import (
 	"cmp"
 	"fmt"
+	"iter"
 	"math"
 	"slices"
 
@@ -83,6 +84,32 @@ func (u *Unmerged) Merged() (pairs [][2]cx.CustomerID) {
 	return pairs
 }
 
+// Sorted returns all events since the merge, in order.
+func (u *Unmerged) Sorted() []Sorted {
+	all := slices.Concat(u.Events, u.Stayed)
+	slices.SortFunc(all, func(a, b Sorted) int { return cmp.Compare(a.Position, b.Position) })
+	return all
+}
+
+// before gives both customers as they were just before the merge.
+func (f *MergeFact) before() iter.Seq2[cx.CustomerID, []byte] {
+	return func(yield func(cx.CustomerID, []byte) bool) {
+		_ = yield(f.Winner, f.WinnerBefore) && yield(f.Loser, f.LoserBefore)
+	}
+}
+
+// decode returns somebody as they were before the merge, with what plan keeps of
+// them, to be folded on.
+func (f *MergeFact) decode(id cx.CustomerID, state []byte, folder *Folder, plan *Plan) (*cx.Customer, error) {
+	c, err := DecodeCustomer(state)
+	if err != nil {
+		return nil, fmt.Errorf("%s before the merge at %v: %w", id, f.Position, err)
+	}
+	c.Segments, c.Judged, c.Timers = nil, 0, nil
+	folder.Trim(plan, c, f.At)
+	return c, nil
+}
+
 // Key names the merge.
 func (f *MergeFact) Key() FactKey { return FactKey{f.Position, f.Winner, f.Loser} }
 
@@ -90,7 +117,8 @@ func (f *MergeFact) Key() FactKey { return FactKey{f.Position, f.Winner, f.Loser
 // one, of which the other parts are taken.
 type Unmerged struct {
 	Parts  []UnmergedPart
-	Events []Sorted    // those that are of other parts than the first, in order
+	Events []Sorted    // since the merge, that were found to be another's than they were, in order
+	Stayed []Sorted    // the other events since the merge, in order
 	Said   []Said      // the same of what was said before the merges
 	Facts  []MergeFact // the later merges, as they would have been made …
 	Forget []FactKey   // … in place of these
@@ -202,23 +230,18 @@ func (u *Unmerging) Spans() []Span { return u.spans }
 // meet lets those who took part in a merge be there as they were before it,
 // unless they are already, or came to be by the very event and were nothing yet.
 func (u *Unmerging) meet(f *MergeFact) error {
-	for _, before := range [...]struct {
-		id    cx.CustomerID
-		state []byte
-	}{{f.Winner, f.WinnerBefore}, {f.Loser, f.LoserBefore}} {
-		if u.people[before.id] != nil {
+	for id, state := range f.before() {
+		if u.people[id] != nil {
 			continue
 		}
-		c, err := DecodeCustomer(before.state)
+		c, err := f.decode(id, state, &u.folder, u.plan)
 		if err != nil {
-			return fmt.Errorf("%s before the merge at %v: %w", before.id, f.Position, err)
+			return err
 		}
-		if before.id.Position() == f.Position && len(c.Identities) == 0 {
+		if id.Position() == f.Position && len(c.Identities) == 0 {
 			continue
 		}
 		c.Workspace = u.present.Workspace
-		c.Segments, c.Judged, c.Timers = nil, 0, nil
-		u.folder.Trim(u.plan, c, f.At)
 		u.admit(c)
 		u.adopt(c)
 	}
@@ -372,6 +395,8 @@ func (u *Unmerging) End() (*Unmerged, error) {
 	for _, e := range u.events {
 		if e.Customer != u.holder(e.Position) {
 			out.Events = append(out.Events, e)
+		} else {
+			out.Stayed = append(out.Stayed, e)
 		}
 	}
 	return out, nil
