@@ -101,7 +101,7 @@ func awaitClean(t *testing.T, server *instance, admin, receipt string) {
 	for limit := time.Now().Add(2 * time.Minute); ; time.Sleep(50 * time.Millisecond) {
 		out := releaseCommand(t, server.address, admin, "erasures", receipt, "--workspace", "shop")
 		if strings.Contains(out, `"completed_at"`) {
-			for _, want := range []string{`"store": "archive"`, `"store": "journal"`, `"log": "clean"`} {
+			for _, want := range []string{`"store": "archive"`, `"store": "journal"`, `"store": "warehouse_file"`, `"log": "clean"`} {
 				if !strings.Contains(out, want) {
 					t.Errorf("the receipt has no %s: %s", want, out)
 				}
@@ -129,12 +129,11 @@ func verifyLog(t *testing.T, data string) {
 }
 
 // find lists the files below dir that hold a text, as it stands or in a zstd
-// frame. The warehouse is left out: free blocks of it may hold what was deleted
-// until they are used again, as docs/privacy.md says.
+// frame.
 func find(t *testing.T, dir, text string) (files []string) {
 	t.Helper()
 	err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || d.IsDir() || strings.HasPrefix(d.Name(), "warehouse.duckdb") {
+		if err != nil || d.IsDir() {
 			return err
 		}
 		b, err := os.ReadFile(path)

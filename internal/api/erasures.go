@@ -49,7 +49,7 @@ type Erasure struct {
 
 // ErasedStore says since when a store holds nothing of an erased person.
 type ErasedStore struct {
-	Store   string `json:"store" enum:"state,outbox,warehouse,refused,checkpoints,archive,journal"`
+	Store   string `json:"store" enum:"state,outbox,warehouse,refused,checkpoints,archive,journal,warehouse_file" doc:"warehouse: no question finds a row; warehouse_file: no byte of one is left in its file"`
 	DoneAt  Time   `json:"done_at,omitempty"`
 	Pending Time   `json:"pending_until,omitempty" doc:"When it is to be done, while it is not"`
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,7 +28,7 @@ func (e *erasing) serve(ctx context.Context) {
 	ticker := time.NewTicker(max(min(e.config.EraseWithin/8, time.Minute), 100*time.Millisecond))
 	defer ticker.Stop()
 	for {
-		if err := errors.Join(e.finish(ctx), e.cleanDue(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(e.finish(ctx), e.cleanLog(ctx), e.cleanWarehouse(ctx)); err != nil && ctx.Err() == nil {
 			e.log.ErrorContext(ctx, "files still hold erased persons, trying again", slog.Any("error", err))
 		}
 		select {
@@ -37,9 +39,16 @@ func (e *erasing) serve(ctx context.Context) {
 	}
 }
 
-// cleanDue does what is due. The archive is rewritten when half of the time that
-// it may take has passed, for all who were erased by then.
-func (e *erasing) cleanDue(ctx context.Context) error {
+// due reports whether it is time to have files forget whoever was erased at some
+// time. Half of the time that they may take is left for it, so that many who are
+// erased one after the other take one pass.
+func (e *erasing) due(erased cx.Instant) bool {
+	return erased != 0 && now().Sub(erased) >= e.config.EraseWithin/2
+}
+
+// cleanLog has the archive forget, when that is due, all who were erased by then,
+// and the journal whom the archive has forgotten.
+func (e *erasing) cleanLog(ctx context.Context) error {
 	all, err := e.control.Erasures(ctx, access.Everywhere, "", 1<<20)
 	if err != nil {
 		return err
@@ -47,10 +56,8 @@ func (e *erasing) cleanDue(ctx context.Context) error {
 	var upto cx.Position
 	due := false
 	for i := range all {
-		c := &all[i]
-		if c.DoneAt != 0 && c.ArchiveAt == 0 {
-			upto = max(upto, c.Position)
-			due = due || now().Sub(c.DoneAt) >= e.config.EraseWithin/2
+		if c := &all[i]; c.DoneAt != 0 && c.ArchiveAt == 0 {
+			upto, due = max(upto, c.Position), due || e.due(c.DoneAt)
 		}
 	}
 	begun, _, err := e.control.Blanking(ctx)
@@ -70,6 +77,40 @@ func (e *erasing) cleanDue(ctx context.Context) error {
 			if err := e.cleanJournal(ctx, c); err != nil {
 				return err
 			}
+		}
+	}
+	return nil
+}
+
+// cleanWarehouse writes the warehouse's file anew, when that is due: it holds bytes
+// of rows that are deleted.
+func (e *erasing) cleanWarehouse(ctx context.Context) error {
+	all, err := e.control.Erasures(ctx, access.Everywhere, "", 1<<20)
+	all = slices.DeleteFunc(all, func(c sqlite.Erasure) bool { return c.DoneAt == 0 || c.FileAt != 0 })
+	if err != nil || !slices.ContainsFunc(all, func(c sqlite.Erasure) bool { return e.due(c.DoneAt) }) {
+		return err
+	}
+	path := e.path(warehouseFile)
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	free, err := journal.FreeBytes(e.config.Data)
+	if err != nil {
+		return err
+	}
+	if need := 2*info.Size() + int64(e.config.JournalReserveMB)<<20; free < uint64(need) {
+		return cx.E(cx.Unavailable, "write the warehouse anew", fmt.Sprintf("%d MB are free and %d MB are needed for a while: make room", free>>20, need>>20))
+	}
+	start := time.Now()
+	if err := e.house.Renew(ctx); err != nil {
+		return err
+	}
+	e.log.InfoContext(ctx, "the warehouse was written anew", slog.Int64("bytes", info.Size()), slog.Duration("took", time.Since(start)))
+	for i := range all {
+		all[i].FileAt = now()
+		if err := e.control.NoteErasure(ctx, &all[i]); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -257,8 +257,12 @@ func (e *erasing) receipt(c *sqlite.Erasure) api.Erasure {
 	}
 	add("archive", c.ArchiveAt, e.config.EraseWithin)
 	add("journal", c.JournalAt, e.config.EraseWithin)
+	add("warehouse_file", c.FileAt, e.config.EraseWithin)
 	if c.JournalAt != 0 {
-		out.Log, out.CompletedAt = "clean", api.TimeOf(c.JournalAt)
+		out.Log = "clean"
+		if c.FileAt != 0 {
+			out.CompletedAt = api.TimeOf(max(c.JournalAt, c.FileAt))
+		}
 	}
 	return out
 }

@@ -200,6 +200,7 @@ func (a *Archive) Rewrite(ctx context.Context, file File, change func(*journal.R
 	if err != nil || !changed {
 		return false, errors.Join(err, discard(f))
 	}
+	fault.Point("archive.rewriting")
 	return true, a.replace(w, file)
 }
 

@@ -2,6 +2,7 @@ package blank_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -23,12 +24,7 @@ func command(kind cx.CommandKind, body []byte) cx.Entry {
 func survey(t *testing.T, log []cx.Entry, erased map[cx.Position]cx.Lesson, nobodys ...cx.Position) (s *blank.Survey, tokens map[blank.Name]string) {
 	t.Helper()
 	s = blank.NewSurvey(erased, func(at cx.Position) (bool, error) {
-		for _, n := range nobodys {
-			if n == at {
-				return false, nil
-			}
-		}
-		return true, nil
+		return !slices.Contains(nobodys, at), nil
 	})
 	for _, see := range []func(cx.Position, cx.Entry) error{s.Learn, s.Look} {
 		for at, e := range log {

@@ -25,10 +25,10 @@ const renewMost = 16 << 20
 // journal holds more than can be written in that time, or when appends come without
 // a pause until ctx ends.
 func (j *Journal) Renew(ctx context.Context) error {
-	r := renewal{ctx, make(chan error, 1)}
+	done := make(renewal, 1)
 	select {
-	case j.renewals <- r:
-		return <-r.done
+	case j.renewals <- done:
+		return <-done
 	case <-j.done:
 		return ErrClosed
 	case <-ctx.Done():
@@ -36,21 +36,21 @@ func (j *Journal) Renew(ctx context.Context) error {
 	}
 }
 
-// renewal is one call of Renew.
-type renewal struct {
-	ctx  context.Context
-	done chan error // holds one
-}
+// renewal is one call of Renew: it takes how that ended, and holds one.
+type renewal chan error
+
+// renewTime is how long reading and writing may take, at most.
+const renewTime = 10 * time.Second
 
 // renew writes the files anew between two commits. When that fails behind the
 // point at which the old files are given up, the engine is opened on what there is,
 // as after any fault.
-func (c *committer) renew(ctx context.Context, r renewal) {
+func (c *committer) renew(ctx context.Context, done renewal) {
 	j := c.j
 	j.releasing.Lock()
 	defer j.releasing.Unlock()
 	start := time.Now()
-	err := j.writeAnew(r.ctx)
+	err := j.writeAnew(ctx)
 	if err == nil {
 		j.dropEngine()
 		if err = j.swap(); err == nil {
@@ -68,7 +68,7 @@ func (c *committer) renew(ctx context.Context, r renewal) {
 	} else {
 		err = fmt.Errorf("write the journal anew: %w", err)
 	}
-	r.done <- err
+	done <- err
 }
 
 // While a journal is written anew its new files stand beside the old ones, which
@@ -78,6 +78,8 @@ func (j *Journal) oldDir() string { return j.storeDir() + ".old" }
 
 // writeAnew writes every stored record into files beside, durably.
 func (j *Journal) writeAnew(ctx context.Context) (err error) {
+	ctx, cancel := context.WithTimeout(ctx, renewTime)
+	defer cancel()
 	e, err := j.awaitEngine(ctx)
 	if err != nil {
 		return err

@@ -66,7 +66,7 @@ func TestRenewedFilesHoldNothingReleased(t *testing.T) {
 	wg.Go(func() {
 		for i := 0; busy.Err() == nil; i++ {
 			payload := fmt.Sprint("meanwhile ", i)
-			if _, err := j.Append(t.Context(), events(payload), nil); err != nil {
+			if _, err := j.Append(context.WithoutCancel(busy), events(payload), nil); err != nil {
 				t.Error(err)
 				return
 			}
@@ -133,7 +133,7 @@ func filesWith(t *testing.T, dir, text string) (found []string) {
 func TestALargeJournalIsNotRenewed(t *testing.T) {
 	j := open(t, journal.Options{Dir: t.TempDir()})
 	for range 45 {
-		mustAppend(t, j, string(noise(400_000)))
+		mustAppend(t, j, noise(400_000))
 	}
 	if err := j.Renew(t.Context()); cx.KindOf(err) != cx.Unavailable {
 		t.Errorf("it answers %v", err)

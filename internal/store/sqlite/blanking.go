@@ -50,10 +50,16 @@ func (c *Control) Blanking(ctx context.Context) (upto cx.Position, names []Blank
 	return upto, names, err
 }
 
-// EndBlanking notes, at a time, that the archive is clean of all who were erased
-// up to where the rewriting went, and forgets the names. What it deletes is
+// EndBlanking forgets the names and notes, at a time, that the archive is clean of
+// all who were erased up to where the rewriting went. What it deletes is
 // overwritten, in the file and in its write-ahead log.
 func (c *Control) EndBlanking(ctx context.Context, at cx.Instant) error {
+	if _, err := c.db.ExecContext(ctx, "DELETE FROM blanking_names"); err != nil {
+		return fmt.Errorf("end a rewriting: %w", err)
+	}
+	if err := c.tidy(ctx); err != nil {
+		return fmt.Errorf("end a rewriting: %w", err)
+	}
 	tx, err := c.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("end a rewriting: %w", err)
@@ -63,14 +69,8 @@ func (c *Control) EndBlanking(ctx context.Context, at cx.Instant) error {
 		WHERE archive_at = 0 AND done_at <> 0 AND position <= (SELECT upto FROM blanking)`, at); err != nil {
 		return fmt.Errorf("end a rewriting: %w", err)
 	}
-	for _, table := range [...]string{"blanking_names", "blanking"} {
-		if _, err := tx.ExecContext(ctx, "DELETE FROM "+table); err != nil {
-			return fmt.Errorf("end a rewriting: %w", err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
+	if _, err := tx.ExecContext(ctx, "DELETE FROM blanking"); err != nil {
 		return fmt.Errorf("end a rewriting: %w", err)
 	}
-	_, err = c.db.ExecContext(ctx, "PRAGMA wal_checkpoint(TRUNCATE)")
-	return err
+	return tx.Commit()
 }

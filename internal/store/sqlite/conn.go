@@ -88,9 +88,10 @@ func (c *conn) number(query string) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
+	c.stmts = c.stmts[:len(c.stmts)-1]
 	var n int64
 	err = s.row(func(v []driver.Value) error { n, _ = v[0].(int64); return nil })
-	return n, err
+	return n, errors.Join(err, s.raw.Close())
 }
 
 func (c *conn) close() error {

@@ -49,7 +49,7 @@ func (s *Sends) Erase(ctx context.Context, ids []cx.CustomerID) error {
 				return err
 			}
 		}
-		return s.exec("PRAGMA wal_checkpoint(TRUNCATE)")
+		return emptied(ctx, func() (int64, error) { return s.number(emptyLog) })
 	})
 }
 
@@ -62,16 +62,33 @@ func (s *State) Tidy(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, c.close()) }()
+	return emptied(ctx, func() (int64, error) { return c.number(emptyLog) })
+}
+
+// tidy is what Tidy is of the state.
+func (c *Control) tidy(ctx context.Context) error {
+	return emptied(ctx, func() (busy int64, err error) {
+		var frames, moved int64
+		return busy, c.db.QueryRowContext(ctx, emptyLog).Scan(&busy, &frames, &moved)
+	})
+}
+
+// emptyLog empties the write-ahead log. Its first number is 1 when somebody who uses
+// the log keeps it from that.
+const emptyLog = "PRAGMA wal_checkpoint(TRUNCATE)"
+
+// emptied tries to empty a write-ahead log until it is.
+func emptied(ctx context.Context, try func() (busy int64, err error)) error {
 	for limit := time.Now().Add(10 * time.Second); ; {
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
 		}
-		busy, err := c.number("PRAGMA wal_checkpoint(TRUNCATE)")
+		busy, err := try()
 		if err != nil || busy == 0 {
 			return err
 		}
 		if time.Now().After(limit) {
-			return cx.E(cx.Unavailable, "", "the state's log is in use: try again")
+			return cx.E(cx.Unavailable, "empty a write-ahead log", "somebody reads it all the while: try again")
 		}
 		select {
 		case <-time.After(5 * time.Millisecond):
@@ -97,5 +114,8 @@ func (c *Control) EraseRefused(ctx context.Context, w cx.Workspace, values []str
 		}
 		n += more
 	}
-	return n, nil
+	if n > 0 {
+		err = c.tidy(ctx)
+	}
+	return n, err
 }

@@ -23,6 +23,7 @@ type Erasure struct {
 	DoneAt    cx.Instant  // when every store but the log was clean, 0 until then
 	ArchiveAt cx.Instant  // when the archive was, 0 until then
 	JournalAt cx.Instant  // when the journal was, 0 until then
+	FileAt    cx.Instant  // when the warehouse's file was written anew, 0 until then
 	Kept      int64       // entries of the log that stay as they are, of those erased with it too
 }
 
@@ -68,7 +69,7 @@ func (c *Control) AddErasure(ctx context.Context, e *Erasure, stones []Tombstone
 
 // NoteErasure keeps how far an erasure has come.
 func (c *Control) NoteErasure(ctx context.Context, e *Erasure) error {
-	_, err := c.db.ExecContext(ctx, "UPDATE erasures SET position = ?, refused = ?, done_at = ?, journal_at = ? WHERE id = ?", int64(e.Position), e.Refused, e.DoneAt, e.JournalAt, e.ID)
+	_, err := c.db.ExecContext(ctx, "UPDATE erasures SET position = ?, refused = ?, done_at = ?, journal_at = ?, file_at = ? WHERE id = ?", int64(e.Position), e.Refused, e.DoneAt, e.JournalAt, e.FileAt, e.ID)
 	return err
 }
 
@@ -77,14 +78,14 @@ func (c *Control) NoteErasure(ctx context.Context, e *Erasure) error {
 func (c *Control) Erasures(ctx context.Context, w cx.Workspace, id string, limit int) ([]Erasure, error) {
 	return list(ctx, c.db, func(r *sql.Rows, e *Erasure) error {
 		var customers string
-		err := r.Scan(&e.ID, &e.Workspace, &customers, &e.Who, &e.AskedAt, &e.Position, &e.Refused, &e.DoneAt, &e.ArchiveAt, &e.JournalAt, &e.Kept)
+		err := r.Scan(&e.ID, &e.Workspace, &customers, &e.Who, &e.AskedAt, &e.Position, &e.Refused, &e.DoneAt, &e.ArchiveAt, &e.JournalAt, &e.FileAt, &e.Kept)
 		for text := range strings.SplitSeq(customers, ",") {
 			if id, ok := cx.ParseCustomerID(text); ok {
 				e.Customers = append(e.Customers, id)
 			}
 		}
 		return err
-	}, `SELECT id, workspace, customers, who, asked_at, position, refused, done_at, archive_at, journal_at, kept FROM erasures
+	}, `SELECT id, workspace, customers, who, asked_at, position, refused, done_at, archive_at, journal_at, file_at, kept FROM erasures
 		WHERE (?1 = '*' OR workspace = ?1) AND (?2 = '' OR id = ?2) ORDER BY asked_at DESC, id LIMIT ?3`, w, id, limit)
 }
 

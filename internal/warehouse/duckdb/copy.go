@@ -25,6 +25,15 @@ import (
 // file. A copy during which no head moved is therefore what was stored when it
 // began. When heads moved during two copies, appends wait for a third.
 func (w *Warehouse) Copy(ctx context.Context, path string) (at cx.Position, err error) {
+	w.copying.Lock()
+	defer w.copying.Unlock()
+	if at, err = w.copy(ctx, path); err != nil {
+		return 0, fmt.Errorf("copy the warehouse: %w", err)
+	}
+	return at, nil
+}
+
+func (w *Warehouse) copy(ctx context.Context, path string) (at cx.Position, err error) {
 	for range 2 {
 		at, err = w.copyBeside(ctx, path)
 		if !errors.Is(err, errMoved) {
@@ -34,10 +43,7 @@ func (w *Warehouse) Copy(ctx context.Context, path string) (at cx.Position, err 
 	if errors.Is(err, errMoved) {
 		at, err = w.copyAlone(ctx, path)
 	}
-	if err != nil {
-		return 0, fmt.Errorf("copy the warehouse: %w", err)
-	}
-	return at, nil
+	return at, err
 }
 
 // errMoved says that a copy may not be one.

@@ -82,6 +82,7 @@ func (w *Warehouse) Stored(ctx context.Context, at cx.Position) (stored bool, er
 func (w *Warehouse) Blanked(ctx context.Context, upto cx.Position) error {
 	w.appending.Lock()
 	defer w.appending.Unlock()
+	w.changes++
 	err := w.ready(ctx)
 	if err == nil {
 		w.file.feed.heavy = atOnce

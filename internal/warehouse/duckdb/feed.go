@@ -87,6 +87,9 @@ func (w *Warehouse) Append(ctx context.Context, b *pipeline.Batch) error {
 	w.appending.Lock()
 	defer w.appending.Unlock()
 	fault.Point("warehouse.before")
+	if len(b.Erased) > 0 || len(b.Resorted) > 0 {
+		w.changes++
+	}
 	w.heavy = w.low.Do
 	if w.pace.begin(time.Now()) {
 		w.heavy = atOnce

@@ -51,7 +51,10 @@ type Warehouse struct {
 	asking  questions
 	closing func() error
 
+	copying   sync.Mutex // held, before any other, by whoever copies the file
 	appending sync.Mutex // held by whoever uses the feed or replaces file
+	changes   int        // how often stored rows may have been changed; under appending
+	renewing  func()     // what a test does before files are replaced; nil for nothing
 	pace      pace
 	heavy     func(func() error) error // runs what takes DuckDB long while appending
 
@@ -77,7 +80,10 @@ func Open(ctx context.Context, o Options) (*Warehouse, error) {
 	w := &Warehouse{options: o, low: nice.NewThread()}
 	w.closing = sync.OnceValue(w.close)
 	var err error
-	if w.file, err = openFile(ctx, &w.options); err != nil {
+	if w.file, err = openFile(ctx, &w.options); err == nil {
+		err = removeBeside(o.Path)
+	}
+	if err != nil {
 		return nil, errors.Join(err, w.Close())
 	}
 	return w, nil
