@@ -26,7 +26,7 @@ SDK_SOURCES := $(shell find sdk/js \( -name node_modules -o -name dist \) -prune
 
 .PHONY: help
 help: ## print this
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: ## install what the browser tests need (Chromium, a CJK font) when it is missing and may be installed
@@ -89,6 +89,10 @@ bench: ## run the benchmarks BENCH of PKG, COUNT times, as benchstat reads them
 .PHONY: chaos
 chaos: sdk ## kill the program under load at ROUNDS seeded moments and check that nothing is lost (nightly: ROUNDS=1000)
 	timeout --kill-after=30s 4h env CHAOS_ROUNDS=$(ROUNDS) CHAOS_SEED=$(SEED) go test -p 1 -tags chaos -run '^TestChaos|^TestKilled' -count 1 -timeout 235m -v . ./internal/journal
+
+.PHONY: histories
+histories: ## live through ROUNDS random histories with kills and un-merges, against a machine never stopped (SEED= is the first)
+	HISTORIES=$(ROUNDS) HISTORY_SEED=$(SEED) go test -run '^TestHistories' -count 1 -timeout 4h -v ./internal/pipeline
 
 .PHONY: clean
 clean: ## remove what was built; data stays

@@ -131,10 +131,10 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 		if err := s.tidy(head.state); err != nil {
 			s.opts.Log.ErrorContext(ctx, "the state of a finished back-fill could not be removed", slog.Any("error", err))
 		}
+		s.cutting.Store(false) // first: who has waited may want the next cut at once
 		for _, d := range head.done {
 			close(d)
 		}
-		s.cutting.Store(false)
 	}
 }
 

@@ -58,16 +58,22 @@ func (s *Shard) command(at cx.Position, payload []byte) error {
 }
 
 // commandMerge makes two customers one. Which of them wins follows the rule of
-// every merge.
+// every merge. It is refused when one of them is not there: it was erased.
 func (s *Shard) commandMerge(at cx.Position, c *cx.Command) error {
 	a, b, err := cx.DecodePair(c.Body)
 	if err != nil {
 		return err
 	}
+	for _, id := range [...]cx.CustomerID{a, b} {
+		if !s.resolver.Knows(id) {
+			return cx.E(cx.NotFound, "merge", "there is no customer "+id.String())
+		}
+	}
 	m, ok := s.resolver.Join(a, b)
 	if !ok {
 		return cx.E(cx.Conflict, "merge", fmt.Sprintf("%s and %s are one customer already", a, b))
 	}
+	s.partedMoved = true // they may have been kept apart
 	s.stir(m.Winner)
 	s.stir(m.Loser)
 	hand := &handoff{loser: make(chan given, 1)}

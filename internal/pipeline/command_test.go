@@ -11,13 +11,12 @@ import (
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
-	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
 	"github.com/kikubari/kikubari/internal/store/sqlite"
 )
 
 // live runs a shard that writes its own ticks until stop is called.
-func live(t *testing.T, j *journal.Journal, statePath string, house pipeline.Warehouse, o pipeline.Options) (s *pipeline.Shard, stop func()) {
+func live(t *testing.T, j log, statePath string, house pipeline.Warehouse, o pipeline.Options) (s *pipeline.Shard, stop func()) {
 	t.Helper()
 	state, err := sqlite.OpenState(t.Context(), sqlite.StateOptions{Path: statePath})
 	if err != nil {

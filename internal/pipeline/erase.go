@@ -51,7 +51,6 @@ func (w *worker) erase(l *lane, o *order) {
 	w.page.leave(o.customer)
 	for _, p := range w.openPages() {
 		delete(p.marks, o.customer)
-		delete(p.heirs, o.customer)
 	}
 	for key, customer := range l.outbox {
 		if customer == o.customer {

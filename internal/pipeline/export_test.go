@@ -1,6 +1,11 @@
 package pipeline
 
-import "github.com/kikubari/kikubari/internal/profile"
+import (
+	"fmt"
+
+	"github.com/kikubari/kikubari/internal/learn"
+	"github.com/kikubari/kikubari/internal/profile"
+)
 
 // ResultOf returns of whom and of which merge the second entry of an un-merge
 // speaks; ok is false for any other body.
@@ -31,4 +36,24 @@ func WithoutStayed(body []byte) []byte {
 	}
 	x.Whole, x.Stayed = false, nil
 	return appendUnmerge(nil, x)
+}
+
+// Cutting reports whether a cut is under way.
+func (s *Shard) Cutting() bool { return s.cutting.Load() }
+
+// ShowShared shows what a store has of the shared state, for people.
+func ShowShared(b []byte) (map[string]string, error) {
+	s, err := decodeShared(b)
+	if err != nil {
+		return nil, err
+	}
+	show := map[string]string{
+		"rates": fmt.Sprintf("%x", learn.AppendTable(nil, s.rates)), "imports": fmt.Sprint(s.imports), "apart": fmt.Sprint(s.apart),
+		"watches": fmt.Sprintf("%+v", s.watches), "nameless": fmt.Sprint(s.nameless), "sequence": fmt.Sprint(s.sequence),
+		"backfills": fmt.Sprintf("%x", s.appendBackfills(nil)),
+	}
+	for name, w := range s.workspaces {
+		show["set of "+string(name)] = fmt.Sprintf("%x", w.canonical)
+	}
+	return show, nil
 }

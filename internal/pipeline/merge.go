@@ -30,7 +30,7 @@ func (w *worker) give(l *lane, o *order) {
 	r.customer = cx.Customer{ID: loser.ID}
 	marks := map[uint64]uint32(nil)
 	if loser.Flags&cx.SpillSeen != 0 {
-		marks = w.takeMarks(loser.ID)
+		marks = w.marksOf(loser.ID)
 	}
 	o.hand.loser <- given{&loser, marks}
 }
@@ -53,10 +53,7 @@ func (w *worker) merge(l *lane, o *order) {
 	w.noteMerge(c, loser, o)
 	out := w.folder.Merge(w.ws.plan, c, loser, w.scope.Now)
 	w.spill(c, out.Spilled)
-	if loser.Flags&cx.SpillSeen != 0 {
-		w.adoptMarks(c, hand.marks)
-		w.adoptSpilled(c.ID, loser.ID)
-	}
+	w.adopt(c, hand.marks)
 	decide.Prune(c, w.scope.Now, w.ws.set.Settings.Zone)
 	w.see(c, nil)
 	entered, left := w.judge(c, &cx.Change{All: true})
@@ -83,6 +80,21 @@ func (w *worker) noteMerge(winner, loser *cx.Customer, o *order) {
 		Merge: o.merge.Clone(), Position: o.at, Index: uint8(min(o.index, 255)), At: w.scope.Now, Workspace: winner.Workspace,
 		WinnerBefore: states[:cut:cut], LoserBefore: states[cut:],
 	}})
+}
+
+// begin lets a customer be there, if it is not, and have identities.
+func (w *worker) begin(l *lane, o *order) *resident {
+	w.ws = w.state.workspace(o.about)
+	r := w.customer(l, o, o.about)
+	if w.state.takingOver {
+		w.catchUp(l, r, o.at)
+	}
+	w.touch(r)
+	w.fireOwn(r, o.at, w.scope.Now)
+	profile.Link(&r.customer, own(o.links))
+	l.setAlarm(r)
+	w.resize(r)
+	return r
 }
 
 // drop forgets an identity that moved to another customer.

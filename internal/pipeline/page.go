@@ -1,10 +1,11 @@
 package pipeline
 
 import (
-	"maps"
+	"slices"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
+	"github.com/kikubari/kikubari/internal/profile"
 )
 
 // page holds what belongs to one cut and is looked for in the store: until the
@@ -12,7 +13,6 @@ import (
 type page struct {
 	cut   uint64
 	marks map[cx.CustomerID]map[uint64]uint32 // of received messages that no longer fit with their customer
-	heirs map[cx.CustomerID]cx.CustomerID     // loser to winner of merges of customers with such marks
 	left  map[cx.CustomerID]bool              // customers merged away, whose rows the store still has
 }
 
@@ -61,22 +61,27 @@ func (p *page) of(id cx.CustomerID) map[uint64]uint32 {
 	return m
 }
 
-// takeMarks returns every mark of the customer that the store may not have yet.
-func (w *worker) takeMarks(id cx.CustomerID) map[uint64]uint32 {
-	all := map[uint64]uint32{}
-	for _, p := range w.openPages() {
-		maps.Copy(all, p.marks[id])
-		for loser, winner := range p.heirs {
-			if winner == id {
-				maps.Copy(all, w.takeMarks(loser))
-			}
+// marksOf returns every mark of the customer that was spilled and still counts.
+func (w *worker) marksOf(id cx.CustomerID) map[uint64]uint32 {
+	since := uint32(max(0, w.scope.Now/cx.Second-profile.SeenFor))
+	marks := map[uint64]uint32{}
+	keep := func(message uint64, at uint32) error {
+		if at >= since {
+			marks[message] = at
+		}
+		return nil
+	}
+	w.insist("read received messages", func() error { return w.shard.opts.Store.EachSeen(w.ctx, id, keep) })
+	for _, p := range slices.Backward(w.openPages()) {
+		for message, at := range p.marks[id] {
+			_ = keep(message, at)
 		}
 	}
-	return all
+	return marks
 }
 
-// adoptMarks spills the loser's marks again, under the winner.
-func (w *worker) adoptMarks(c *cx.Customer, marks map[uint64]uint32) {
+// adopt spills marks of another customer for c, who has become both.
+func (w *worker) adopt(c *cx.Customer, marks map[uint64]uint32) {
 	list := make([]cx.Seen, 0, len(marks))
 	for message, at := range marks {
 		list = append(list, cx.NewSeen(message, at))
@@ -84,49 +89,37 @@ func (w *worker) adoptMarks(c *cx.Customer, marks map[uint64]uint32) {
 	w.spill(c, list)
 }
 
-// adoptSpilled makes the loser's spilled marks findable under the winner until
-// the store has given them to the winner.
-func (w *worker) adoptSpilled(winner, loser cx.CustomerID) {
-	if w.page.heirs == nil {
-		w.page.heirs = map[cx.CustomerID]cx.CustomerID{}
-	}
-	w.page.heirs[loser] = winner
-}
-
 // Seen finds a spilled mark, in the pages that are not committed or in the
 // store. It makes worker a profile.Spill.
 func (w *worker) Seen(id cx.CustomerID, message uint64) (at uint32, ok bool) {
-	if at, ok = w.seenBy(id, message); ok {
-		return at, ok
-	}
-	for _, p := range w.openPages() {
-		for loser, winner := range p.heirs {
-			if winner == id {
-				if at, ok = w.Seen(loser, message); ok {
-					return at, ok
-				}
-			}
-		}
-	}
-	return 0, false
-}
-
-// seenBy looks for a mark under one id.
-func (w *worker) seenBy(id cx.CustomerID, message uint64) (at uint32, ok bool) {
 	for _, p := range w.openPages() {
 		if at, ok = p.marks[id][message]; ok {
 			return at, true
 		}
 	}
+	w.insist("look for a received message", func() (err error) {
+		at, ok, err = w.shard.opts.Store.SeenAt(w.ctx, id, message)
+		return err
+	})
+	return at, ok
+}
+
+// insist does f again and again until it succeeds or the shard stops: guessing
+// would break replay.
+func (w *worker) insist(doing string, f func() error) {
 	for wait := 10 * time.Millisecond; ; wait = min(2*wait, time.Second) {
-		at, ok, err := w.shard.opts.Store.SeenAt(w.ctx, id, message)
-		if err == nil || w.ctx.Err() != nil {
-			return at, ok
+		err := f()
+		if err == nil && wait > 10*time.Millisecond {
+			w.shard.unstuck(doing)
 		}
-		w.shard.stuck("look for a received message", err)
+		if err == nil || w.ctx.Err() != nil {
+			return
+		}
+		w.shard.stuck(doing, err)
 		select {
 		case <-time.After(wait):
 		case <-w.ctx.Done():
+			return
 		}
 	}
 }

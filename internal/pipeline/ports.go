@@ -8,7 +8,7 @@ import (
 )
 
 // Store keeps checkpoints of the machine's state. It is used by one pipeline at
-// a time; Customers and SeenAt may be called concurrently with Checkpoint and
+// a time; Customers, SeenAt and EachSeen may be called concurrently with Checkpoint and
 // see either the state before it or the state after it.
 type Store interface {
 	// Recover takes a new epoch, which fences off any earlier user of the store,
@@ -17,8 +17,7 @@ type Store interface {
 	Recover(ctx context.Context) (Recovery, error)
 	// Checkpoint commits c in one transaction. It fails with kind Conflict, and
 	// changes nothing, unless c.Epoch is the epoch of the last Recover and
-	// c.Previous is the position of the last committed checkpoint. Spilled marks
-	// of a merged loser become its winner's.
+	// c.Previous is the position of the last committed checkpoint.
 	Checkpoint(ctx context.Context, c *Checkpoint) error
 	// Customers calls found for each stored customer among ids, in any order; ids
 	// without a row are passed over. blob is valid during the call only.
@@ -50,6 +49,9 @@ type Store interface {
 	// SeenAt returns when a message of a customer was received, in seconds since
 	// 1970, if its mark was spilled to the store; ok is false when it was not.
 	SeenAt(ctx context.Context, id cx.CustomerID, message uint64) (at uint32, ok bool, err error)
+	// EachSeen calls found for every spilled mark of a customer that SeenAt would
+	// find, in any order.
+	EachSeen(ctx context.Context, id cx.CustomerID, found func(message uint64, at uint32) error) error
 }
 
 // Recovery is where a restarted machine goes on from.

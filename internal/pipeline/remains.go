@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/kikubari/kikubari/internal/cx"
-	"github.com/kikubari/kikubari/internal/profile"
 )
 
 // sequenceErased takes what stays of an event whose person was erased: customers
@@ -40,16 +39,7 @@ func (s *Shard) sequenceErased(at cx.Position, payload []byte) error {
 // command that erases it comes, and teaches what the event taught. Nothing is
 // folded, decided or put out.
 func (w *worker) remains(l *lane, o *order) {
-	w.ws = w.state.workspace(o.about)
-	r := w.customer(l, o, o.about)
-	if w.state.takingOver {
-		w.catchUp(l, r, o.at)
-	}
-	w.touch(r)
-	w.fireOwn(r, o.at, w.scope.Now)
-	profile.Link(&r.customer, own(o.links))
-	l.setAlarm(r)
-	w.resize(r)
+	r := w.begin(l, o)
 	if t := o.taught; t != nil && w.shard.opts.reduced == nil {
 		if t.Exposed {
 			l.learned.Expose(r.customer.Workspace, t.Action)

@@ -479,6 +479,9 @@ func (s *Shard) connect(at cx.Position, ws cx.Workspace, found *profile.Resoluti
 	for _, m := range found.Moves {
 		s.order(order{kind: orderDrop, at: at, customer: m.From, links: []cx.Identity{m.Identity}, about: ws})
 	}
+	for _, x := range found.Isolated {
+		s.order(order{kind: orderBegin, at: at, customer: x.Customer, links: []cx.Identity{x.Identity}, about: ws, fresh: true})
+	}
 }
 
 // order adds o to the batch of the worker that runs the customer's lane.

@@ -14,9 +14,10 @@ import (
 // for it, and for nothing later, so lanes cannot wait in a circle.
 type split struct {
 	*unmerge
-	reason  string
-	portion []chan portion // by part; the first is not used
-	left    atomic.Int32   // parts that have not taken effect
+	reason   string
+	portion  []chan portion // by part; the first is not used
+	heritage [][]*handoff   // by part: marks of those merged into it, which their lanes tell
+	left     atomic.Int32   // parts that have not taken effect
 }
 
 // portion is what a part gets of the state that does not follow from its events
@@ -28,7 +29,7 @@ type portion struct {
 }
 
 func newSplit(u *unmerge, c *cx.Command) *split {
-	x := &split{unmerge: u, reason: reason(c), portion: make([]chan portion, len(u.Parts))}
+	x := &split{unmerge: u, reason: reason(c), portion: make([]chan portion, len(u.Parts)), heritage: make([][]*handoff, len(u.Parts))}
 	for i := range x.portion {
 		x.portion[i] = make(chan portion, 1)
 	}
@@ -50,14 +51,13 @@ func (w *worker) divide(l *lane, o *order) {
 	for i := range x.Parts[1:] {
 		x.portion[i+1] <- portions[i+1]
 	}
-	w.become(r, &x.Parts[0], x.Undone.Position, portions[0])
+	w.become(r, o, portions[0])
 	w.noteSplit(o)
 	w.judgeAnew(l, r, o)
 }
 
 // revive lets a customer live, again or for the first time.
 func (w *worker) revive(l *lane, o *order) {
-	p := &o.split.Parts[o.index]
 	portion := <-o.split.portion[o.index]
 	w.page.unleave(o.customer)
 	for _, page := range w.pages {
@@ -67,25 +67,28 @@ func (w *worker) revive(l *lane, o *order) {
 	w.ws = w.state.workspace(o.about)
 	r := w.customer(l, o, o.about)
 	w.touch(r)
-	w.become(r, p, o.split.Undone.Position, portion)
+	w.become(r, o, portion)
 	w.judgeAnew(l, r, o)
 }
 
 // unleave notes that a customer is there again.
 func (p *page) unleave(id cx.CustomerID) { delete(p.left, id) }
 
-// become makes the resident the customer of a part.
-func (w *worker) become(r *resident, p *profile.UnmergedPart, undone cx.Position, own portion) {
-	workspace := r.customer.Workspace
+// become makes the resident the customer of the part that o is about.
+func (w *worker) become(r *resident, o *order, own portion) {
+	p, workspace := &o.split.Parts[o.index], r.customer.Workspace
 	r.customer = *p.Customer
 	c := &r.customer
-	w.doubt(c, undone)
+	w.doubt(c, o.split.Undone.Position)
 	c.Workspace, c.Ledger, c.Tallies = workspace, own.ledger, own.tallies
 	for _, t := range own.timers {
 		setTimer(c, t)
 	}
 	for i := range c.Ledger {
 		c.Ledger[i].Session = sessionAt(c, &c.Ledger[i])
+	}
+	for _, hand := range o.split.heritage[o.index] {
+		w.adopt(c, (<-hand.loser).marks)
 	}
 	w.spill(c, p.Marks)
 }

@@ -246,6 +246,16 @@ func (s *Shard) split(at cx.Position, c *cx.Command, u *unmerge) {
 	s.resolver.KeepApart(u.Undone.Winner, u.Undone.Loser)
 	s.partedMoved = true
 	x := newSplit(u, c)
+	for i, p := range u.Parts {
+		if p.Customer.Flags&cx.SpillSeen == 0 {
+			continue
+		}
+		for _, alias := range p.Aliases {
+			hand := &handoff{loser: make(chan given, 1)}
+			x.heritage[i] = append(x.heritage[i], hand)
+			s.order(order{kind: orderBequeath, at: at, customer: alias, about: c.Workspace, hand: hand, fresh: true})
+		}
+	}
 	s.order(order{kind: orderSplit, at: at, customer: u.Customer, about: c.Workspace, split: x})
 	for i, p := range u.Parts[1:] {
 		s.order(order{kind: orderRevive, at: at, customer: p.Customer.ID, about: c.Workspace, split: x, index: i + 1, fresh: true})

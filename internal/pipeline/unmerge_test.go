@@ -12,12 +12,11 @@ import (
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
-	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
 )
 
 // say appends one event and returns its position.
-func say(t *testing.T, j *journal.Journal, ev cx.Event, now time.Time) cx.Position {
+func say(t *testing.T, j log, ev cx.Event, now time.Time) cx.Position {
 	t.Helper()
 	ev.Workspace, ev.Key = "demo", "k_demo"
 	if ev.KeyKind == 0 {

@@ -104,16 +104,18 @@ type report struct {
 type orderKind uint8
 
 const (
-	orderEvent   orderKind = iota // fold an event and judge it
-	orderGive                     // hand the customer over: it is merged into another
-	orderTake                     // take over a merged customer
-	orderDrop                     // forget an identity that moved to another customer
-	orderSettle                   // take a delivery out of the outbox: its fate is known
-	orderFate                     // note the fate of a delivery in the ledger
-	orderSplit                    // an un-merge: give others what is theirs
-	orderRevive                   // an un-merge: take what the split gives
-	orderErase                    // forget the customer
-	orderRemains                  // take what stays of an event whose person was erased
+	orderEvent    orderKind = iota // fold an event and judge it
+	orderGive                      // hand the customer over: it is merged into another
+	orderTake                      // take over a merged customer
+	orderDrop                      // forget an identity that moved to another customer
+	orderBegin                     // be there, and have identities
+	orderSettle                    // take a delivery out of the outbox: its fate is known
+	orderFate                      // note the fate of a delivery in the ledger
+	orderBequeath                  // an un-merge: tell which marks of a merged customer were spilled
+	orderSplit                     // an un-merge: give others what is theirs
+	orderRevive                    // an un-merge: take what the split gives
+	orderErase                     // forget the customer
+	orderRemains                   // take what stays of an event whose person was erased
 )
 
 // order is one step of one customer, at one position.
@@ -142,7 +144,7 @@ type handoff struct {
 	loser chan given
 }
 
-// given is a merged customer with the marks of it that were spilled lately.
+// given is a merged customer with the marks of it that were spilled.
 type given struct {
 	customer *cx.Customer
 	marks    map[uint64]uint32
@@ -212,10 +214,14 @@ func (w *worker) take(b *batch) {
 			w.merge(l, o)
 		case orderDrop:
 			w.drop(l, o)
+		case orderBegin:
+			w.begin(l, o)
 		case orderSettle:
 			w.settle(l, o)
 		case orderFate:
 			w.fate(l, o)
+		case orderBequeath:
+			o.hand.loser <- given{marks: w.marksOf(o.customer)}
 		case orderSplit:
 			w.divide(l, o)
 		case orderRevive:

@@ -50,7 +50,7 @@ func (r *Resolver) unsee(gone map[cx.CustomerID]bool) {
 			if x.Since != 0 {
 				r.shut--
 			}
-			*x = Sighting{Workspace: x.Workspace, Identity: x.Identity}
+			x.forget()
 		} else {
 			x.Seen = left
 		}

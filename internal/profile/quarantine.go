@@ -85,6 +85,7 @@ func (s *resolving) quarantine(x *Sighting, n *name, at cx.Position) {
 	s.r.set(x.Own, own)
 	x.Identity.Since = s.now
 	s.r.rows = append(s.r.rows, IdentityRow{x.Workspace, x.Identity, x.Own})
+	s.out.Isolated = append(s.out.Isolated, Isolated{x.Identity, x.Own})
 }
 
 // isShut reports whether an identity is in quarantine.
@@ -126,9 +127,15 @@ func (r *Resolver) Release(w cx.Workspace, id cx.Identity) bool {
 		return false
 	}
 	r.shut--
-	*x = Sighting{Workspace: x.Workspace, Identity: x.Identity}
+	x.forget()
 	r.sighted = append(r.sighted, key)
 	return true
+}
+
+// forget leaves of the sighting nothing but which value it is of, as one that
+// has just begun.
+func (x *Sighting) forget() {
+	*x = Sighting{Workspace: x.Workspace, Identity: cx.Identity{Namespace: x.Identity.Namespace, Value: x.Identity.Value}}
 }
 
 // LoadSighting takes a stored sighting at start, before the first event.

@@ -52,12 +52,13 @@ type Resolver struct {
 
 // Resolution is whose event it is and what had to be done to know. The caller
 // owns its slices. They are in the order in which they have to be done: Merges,
-// then Moves, then Links, which are all for Customer.
+// then Moves, then Isolated, then Links, which are all for Customer.
 type Resolution struct {
 	Customer cx.CustomerID // 0: the event has no identity that stands for somebody
 	New      bool          // the customer was created by this event
 	Merges   []Merge
 	Moves    []Move
+	Isolated []Isolated
 	Links    []cx.Identity // new to Customer, moved ones included
 }
 
@@ -78,6 +79,13 @@ const ByOperator = "operator"
 type Move struct {
 	Identity cx.Identity
 	From     cx.CustomerID
+}
+
+// Isolated says that an identity came into quarantine: Customer, which begins to
+// be, has it and nothing else.
+type Isolated struct {
+	Identity cx.Identity
+	Customer cx.CustomerID
 }
 
 // IdentityRow links an identity to a customer. A row with the same workspace,
@@ -119,9 +127,6 @@ func (r *Resolver) resolve(ev *cx.Event, names []name, at cx.Position, now cx.In
 	s.choose(at)
 	for i := range names {
 		s.join(&names[i], at)
-	}
-	if r.shut > 0 && !s.out.New {
-		s.own()
 	}
 	return s.out
 }

@@ -157,12 +157,3 @@ func (s *resolving) merge(n *name, id cx.CustomerID) {
 	s.out.Customer = m.Winner
 	s.out.Merges = append(s.out.Merges, m)
 }
-
-// own links a quarantined value to the customer of its own, when that is who the
-// event is of: nobody has done it before the first event.
-func (s *resolving) own() {
-	n := &s.names[0]
-	if x := s.r.sightings[n.key]; x != nil && x.Since != 0 && x.Own == s.out.Customer {
-		s.out.Links = append(s.out.Links, x.Identity)
-	}
-}

@@ -75,6 +75,9 @@ func (w *town) event(ev *cx.Event, at cx.Position, now cx.Instant) {
 	for _, m := range found.Moves {
 		Unlink(w.person(m.From, now), m.Identity)
 	}
+	for _, x := range found.Isolated {
+		Link(w.person(x.Customer, now), []cx.Identity{x.Identity})
+	}
 	c := w.person(found.Customer, now)
 	Link(c, found.Links)
 	if out := w.folder.Apply(w.plan, c, ev, at, now, nil); !out.Duplicate {

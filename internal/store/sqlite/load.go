@@ -21,6 +21,7 @@ type reader struct {
 	nextCustomers                    *stmt
 	everyIdentity, everyMerged, seen *stmt
 	family, merges, everySighting    *stmt
+	everySeen                        *stmt
 	outbox                           *stmt
 }
 
@@ -60,6 +61,7 @@ func openReader(path string) (_ *reader, err error) {
 		{&r.merges, "SELECT " + mergeColumns + " FROM merges WHERE winner = ? UNION SELECT " + mergeColumns + " FROM merges WHERE loser = ? ORDER BY position, ordinal"},
 		{&r.everySighting, "SELECT workspace, namespace, value, seen, since, own, linked FROM sightings"},
 		{&r.seen, "SELECT at FROM spilled WHERE customer = ? AND message = ? AND at >= (SELECT spill_floor FROM head)"},
+		{&r.everySeen, "SELECT message, at FROM spilled WHERE customer = ? AND at >= (SELECT spill_floor FROM head)"},
 	} {
 		if *p.to, err = r.prepare(p.query); err != nil {
 			return nil, err
@@ -149,6 +151,13 @@ func (s *State) SeenAt(ctx context.Context, id cx.CustomerID, message uint64) (a
 		return err
 	})
 	return at, ok, err
+}
+
+// EachSeen calls found for every spilled mark of a customer that SeenAt finds.
+func (s *State) EachSeen(ctx context.Context, id cx.CustomerID, found func(message uint64, at uint32) error) error {
+	return s.reading(ctx, "look up messages", func(r *reader) error {
+		return r.everySeen.each(func(v []driver.Value) error { return found(unsigned(v[0]), uint32(v[1].(int64))) }, signed(uint64(id)))
+	})
 }
 
 // every runs a whole-table statement and looks at ctx now and then.

@@ -150,6 +150,16 @@ func spilled(t *testing.T, open func() pipeline.Store) {
 
 	m.commit(pipeline.Checkpoint{Spilled: spills([3]uint64{3, 30, 50}, [3]uint64{1, 10, 200})}) // a floor never falls
 	equal(t, "marks after more", []uint32{seen(1, 10), seen(1, math.MaxUint64), seen(3, 30)}, []uint32{200, 101, 0})
+	for id, want := range map[cx.CustomerID]map[uint64]uint32{1: {10: 200, math.MaxUint64: 101}, 2: {10: 102}, 3: {}} {
+		got := map[uint64]uint32{}
+		if err := m.EachSeen(ctx, id, func(message uint64, at uint32) error {
+			got[message] = at
+			return nil
+		}); err != nil {
+			t.Fatalf("EachSeen: %v", err)
+		}
+		equal(t, "every mark of "+id.String(), got, want)
+	}
 }
 
 func fenced(t *testing.T, open func() pipeline.Store) {
