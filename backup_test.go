@@ -112,7 +112,7 @@ func TestBackupUnderLoad(t *testing.T) {
 	}
 	original := c.data
 	c.data = filepath.Join(t.TempDir(), "restored")
-	if _, err := app.Restore(t.Context(), app.Config{Data: c.data}, dir, io.Discard); err != nil {
+	if _, err := app.Restore(t.Context(), app.Config{Data: c.data}, dir, nil, io.Discard); err != nil {
 		t.Fatal(err)
 	}
 	is := records(t, c.data, 0)

@@ -70,8 +70,13 @@ func (b *backups) note(change func(*api.Backup)) {
 	change(b.last)
 }
 
-// run makes a backup and notes how it ended.
+// run makes a backup and notes how it ended. Nobody is erased meanwhile: one part
+// would know of it and the other not.
 func (b *backups) run(ctx context.Context, dir string) {
+	b.erasing.files.Lock()
+	defer b.erasing.files.Unlock()
+	b.erasing.mu.Lock()
+	defer b.erasing.mu.Unlock()
 	b.saveFirst(ctx)
 	began := time.Now()
 	m, err := backup.Write(ctx, dir, b.source(), func(step string) {
@@ -121,17 +126,27 @@ func VerifyBackup(ctx context.Context, dir string) (*backup.Manifest, error) {
 	return backup.Verify(ctx, dir)
 }
 
+// Restored is what a restore has made.
+type Restored struct {
+	*backup.Manifest
+	Again int // persons who were erased since the backup, and are erased again at the first start
+}
+
 // Restore makes the data directory of c, which must be empty or not exist, out of
 // a backup. Sends are paused in it: what the original sent since is not known
-// there, and would be sent again.
-func Restore(ctx context.Context, c Config, dir string, log io.Writer) (*backup.Manifest, error) {
-	m, err := backup.Restore(ctx, dir, c.Data, dataFormat, newLogger(c, log), func(m *backup.Manifest) error {
-		return errors.Join(dataStamp{m.DataFormat, m.Version}.write(c.Data), pauseSends(ctx, c.path(sendsFile)))
+// there, and would be sent again. Those of erased who are in it again are erased
+// when the program starts on it.
+func Restore(ctx context.Context, c Config, dir string, erased []sqlite.Erasure, log io.Writer) (*Restored, error) {
+	out := &Restored{}
+	var err error
+	out.Manifest, err = backup.Restore(ctx, dir, c.Data, dataFormat, newLogger(c, log), func(m *backup.Manifest) (err error) {
+		out.Again, err = eraseAgain(ctx, c.path("control.db"), erased, m.Journal.Last)
+		return errors.Join(err, dataStamp{m.DataFormat, m.Version}.write(c.Data), pauseSends(ctx, c.path(sendsFile)))
 	})
 	if err != nil && errors.Is(err, context.Canceled) {
 		err = fmt.Errorf("%w: %s is not whole, empty it and restore again", err, c.Data)
 	}
-	return m, err
+	return out, err
 }
 
 // pauseSends pauses the sends of every workspace.

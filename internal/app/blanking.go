@@ -28,7 +28,7 @@ func (e *erasing) serve(ctx context.Context) {
 	ticker := time.NewTicker(max(min(e.config.EraseWithin/8, time.Minute), 100*time.Millisecond))
 	defer ticker.Stop()
 	for {
-		if err := errors.Join(e.finish(ctx), e.cleanLog(ctx), e.cleanWarehouse(ctx)); err != nil && ctx.Err() == nil {
+		if err := errors.Join(e.finish(ctx), e.clean(ctx)); err != nil && ctx.Err() == nil {
 			e.log.ErrorContext(ctx, "files still hold erased persons, trying again", slog.Any("error", err))
 		}
 		select {
@@ -37,6 +37,13 @@ func (e *erasing) serve(ctx context.Context) {
 			return
 		}
 	}
+}
+
+// clean has files forget whoever was erased.
+func (e *erasing) clean(ctx context.Context) error {
+	e.files.Lock()
+	defer e.files.Unlock()
+	return errors.Join(e.cleanLog(ctx), e.cleanWarehouse(ctx))
 }
 
 // due reports whether it is time to have files forget whoever was erased at some

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -22,7 +23,8 @@ import (
 type erasing struct {
 	*App
 
-	mu sync.Mutex // held while somebody is erased
+	mu    sync.Mutex // held while somebody is erased
+	files sync.Mutex // held, before mu, while files forget whoever was erased
 
 	hidden struct { // what the log holds of erased persons
 		sync.RWMutex
@@ -75,7 +77,9 @@ func (e *erasing) hides(at cx.Position, ev *cx.Event) bool {
 // Erase makes erasing an api.Erasures. What it has begun is finished later, should
 // it fail or the program end meanwhile.
 func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, error) {
-	e.mu.Lock()
+	if err := e.alone(ctx); err != nil {
+		return api.Erasure{}, err
+	}
 	defer e.mu.Unlock()
 	if err := e.saved(ctx); err != nil {
 		return api.Erasure{}, err
@@ -91,14 +95,8 @@ func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, erro
 		out.Rows, err = e.house.CountOf(ctx, c.Customers)
 		return out, err
 	}
-	stones := make([]sqlite.Tombstone, len(names))
-	values := make([]string, len(names))
-	e.hidden.RLock()
-	for i, n := range names {
-		stones[i], values[i] = sqlite.Bury(e.hidden.salt, c.Workspace, n), n.Value
-	}
-	e.hidden.RUnlock()
-	if c.Refused, err = e.control.EraseRefused(ctx, c.Workspace, values); err != nil {
+	stones, err := e.mark(ctx, c, names)
+	if err != nil {
 		return api.Erasure{}, err
 	}
 	if err := e.control.AddErasure(ctx, c, stones); err != nil {
@@ -111,6 +109,36 @@ func (e *erasing) Erase(ctx context.Context, who api.ToErase) (api.Erasure, erro
 		err = nil
 	}
 	return e.receipt(c), err
+}
+
+// alone locks mu, for which a backup may keep one waiting long.
+func (e *erasing) alone(ctx context.Context) error {
+	for limit := time.Now().Add(20 * time.Second); !e.mu.TryLock(); {
+		if time.Now().After(limit) {
+			return cx.E(cx.Unavailable, "", "a backup is being made, or somebody else is being erased: try again when that has ended")
+		}
+		select {
+		case <-time.After(10 * time.Millisecond):
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		}
+	}
+	return nil
+}
+
+// mark makes tombstones of the names of a person, and drops refused input in which
+// they stand.
+func (e *erasing) mark(ctx context.Context, c *sqlite.Erasure, names []cx.Identity) ([]sqlite.Tombstone, error) {
+	stones := make([]sqlite.Tombstone, len(names))
+	values := make([]string, len(names))
+	e.hidden.RLock()
+	for i, n := range names {
+		stones[i], values[i] = sqlite.Bury(e.hidden.salt, c.Workspace, n), n.Value
+	}
+	e.hidden.RUnlock()
+	refused, err := e.control.EraseRefused(ctx, c.Workspace, values)
+	c.Refused += refused
+	return stones, err
 }
 
 // person returns whom an erasure is about and by which names the person is known.
@@ -144,12 +172,15 @@ func (e *erasing) person(ctx context.Context, w cx.Workspace, id cx.CustomerID) 
 
 // carryOut does what is left to be done of an erasure.
 func (e *erasing) carryOut(ctx context.Context, c *sqlite.Erasure) error {
-	if c.Position == 0 {
-		done, err := e.shard.Command(ctx, &cx.Command{Kind: cx.CommandErase, Workspace: c.Workspace, Who: c.Who, Body: cx.AppendErase(nil, c.Customers[0])})
-		if err != nil {
+	if c.Again && c.Position == 0 {
+		if err := e.commandAgain(ctx, c); err != nil {
 			return err
 		}
-		c.Position = done.Position
+	}
+	if c.Position == 0 {
+		if err := e.command(ctx, c, c.Customers[0]); err != nil {
+			return err
+		}
 		fault.Point("erase.commanded")
 	}
 	if err := e.control.NoteErasure(ctx, c); err != nil {
@@ -175,6 +206,47 @@ func (e *erasing) carryOut(ctx context.Context, c *sqlite.Erasure) error {
 	fault.Point("erase.after")
 	c.DoneAt = now()
 	return e.control.NoteErasure(ctx, c)
+}
+
+// command has the machine forget a customer.
+func (e *erasing) command(ctx context.Context, c *sqlite.Erasure, id cx.CustomerID) error {
+	done, err := e.shard.Command(ctx, &cx.Command{Kind: cx.CommandErase, Workspace: c.Workspace, Who: c.Who, Body: cx.AppendErase(nil, id)})
+	if err == nil {
+		c.Position = done.Position
+	}
+	return err
+}
+
+// commandAgain has the machine forget everybody of an erasure whom a backup has
+// brought back: they may not be one customer yet. When one of them is one with
+// somebody else there, because they were told apart only later, it fails with kind
+// Conflict.
+func (e *erasing) commandAgain(ctx context.Context, c *sqlite.Erasure) error {
+	for _, id := range c.Customers {
+		who, names, err := e.person(ctx, c.Workspace, id)
+		if cx.KindOf(err) == cx.NotFound {
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		for _, other := range who.Customers {
+			if !slices.Contains(c.Customers, other) {
+				return cx.E(cx.Conflict, "", fmt.Sprintf("erasure %s: customer %v is one with %v here, who was not erased: un-merge the two (kikubari customer unmerge), and it goes on", c.ID, id, other))
+			}
+		}
+		stones, err := e.mark(ctx, c, names)
+		if err == nil {
+			err = e.control.Bury(ctx, c.ID, stones)
+		}
+		if err == nil {
+			err = e.command(ctx, c, who.Customers[0])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // renewKept puts the present checkpoint in the place of those that were kept
@@ -204,12 +276,12 @@ func (e *erasing) finish(ctx context.Context) error {
 	defer e.mu.Unlock()
 	all, err := e.control.Erasures(ctx, access.Everywhere, "", 1<<20)
 	for i := range all {
-		if all[i].DoneAt == 0 && err == nil {
-			err = e.carryOut(ctx, &all[i])
+		if all[i].DoneAt != 0 {
+			continue
 		}
-	}
-	if err != nil {
-		err = fmt.Errorf("an erasure that was begun is not finished: %w", err)
+		if e := e.carryOut(ctx, &all[i]); e != nil {
+			err = errors.Join(err, fmt.Errorf("an erasure that was begun is not finished: %w", e))
+		}
 	}
 	return err
 }

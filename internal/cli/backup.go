@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kikubari/kikubari/internal/app"
+	"github.com/kikubari/kikubari/internal/store/sqlite"
 )
 
 type backupCmd struct {
@@ -86,7 +87,8 @@ func (c *backupVerify) Run(ctx context.Context, s Streams) error {
 
 type restoreCmd struct {
 	settings
-	Dir string `arg:"" type:"existingdir" help:"Directory of the backup."`
+	Dir      string `arg:"" type:"existingdir" help:"Directory of the backup."`
+	Erasures string `type:"existingfile" placeholder:"FILE" help:"Erase again who was erased since the backup: what kikubari erasures has printed, or the control.db of the data directory that is replaced."`
 }
 
 // Run makes a data directory out of a backup.
@@ -95,7 +97,24 @@ func (c *restoreCmd) Run(ctx context.Context, s Streams) error {
 	if err != nil {
 		return err
 	}
-	m, err := app.Restore(ctx, config, c.Dir, s.Err)
+	var erased []sqlite.Erasure
+	if c.Erasures != "" {
+		if erased, err = app.ReadErasures(ctx, c.Erasures); err != nil {
+			return err
+		}
+	}
+	m, err := app.Restore(ctx, config, c.Dir, erased, s.Err)
+	if err != nil {
+		return err
+	}
+	switch {
+	case c.Erasures == "":
+		_, err = fmt.Fprintln(s.Out, "Who was erased since the backup is in it again: to erase them too, restore with --erasures.")
+	case m.Again > 0:
+		_, err = fmt.Fprintf(s.Out, "Erased again at the first start: %d that were erased since the backup.\n", m.Again)
+	default:
+		_, err = fmt.Fprintln(s.Out, "Nobody who was erased since the backup is in it.")
+	}
 	if err != nil {
 		return err
 	}

@@ -19,6 +19,7 @@ type Erasure struct {
 	Who       cx.KeyID
 	AskedAt   cx.Instant
 	Position  cx.Position // of the command in the log, 0 until it is there
+	Again     bool        // done once before, on what a backup has brought back
 	Refused   int64       // samples of refused input that went
 	DoneAt    cx.Instant  // when every store but the log was clean, 0 until then
 	ArchiveAt cx.Instant  // when the archive was, 0 until then
@@ -55,16 +56,36 @@ func (c *Control) AddErasure(ctx context.Context, e *Erasure, stones []Tombstone
 	for i, id := range e.Customers {
 		texts[i] = id.String()
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO erasures (id, workspace, customers, who, asked_at, position, refused, done_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-		e.ID, e.Workspace, strings.Join(texts, ","), e.Who, e.AskedAt, int64(e.Position), e.Refused, e.DoneAt); err != nil {
+	if _, err := tx.ExecContext(ctx, "INSERT INTO erasures (id, workspace, customers, who, asked_at, position, again, refused, done_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+		e.ID, e.Workspace, strings.Join(texts, ","), e.Who, e.AskedAt, int64(e.Position), e.Again, e.Refused, e.DoneAt); err != nil {
 		return fmt.Errorf("keep an erasure: %w", err)
 	}
+	if err := bury(ctx, tx, e.ID, stones); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+// Bury adds tombstones to an erasure.
+func (c *Control) Bury(ctx context.Context, id string, stones []Tombstone) error {
+	tx, err := c.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("keep an erasure: %w", err)
+	}
+	defer tx.Rollback()
+	if err := bury(ctx, tx, id, stones); err != nil {
+		return err
+	}
+	return tx.Commit()
+}
+
+func bury(ctx context.Context, tx *sql.Tx, id string, stones []Tombstone) error {
 	for _, t := range stones {
-		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO tombstones (hash, erasure) VALUES (?, ?)", t[:], e.ID); err != nil {
+		if _, err := tx.ExecContext(ctx, "INSERT OR IGNORE INTO tombstones (hash, erasure) VALUES (?, ?)", t[:], id); err != nil {
 			return fmt.Errorf("keep an erasure: %w", err)
 		}
 	}
-	return tx.Commit()
+	return nil
 }
 
 // NoteErasure keeps how far an erasure has come.
@@ -78,14 +99,14 @@ func (c *Control) NoteErasure(ctx context.Context, e *Erasure) error {
 func (c *Control) Erasures(ctx context.Context, w cx.Workspace, id string, limit int) ([]Erasure, error) {
 	return list(ctx, c.db, func(r *sql.Rows, e *Erasure) error {
 		var customers string
-		err := r.Scan(&e.ID, &e.Workspace, &customers, &e.Who, &e.AskedAt, &e.Position, &e.Refused, &e.DoneAt, &e.ArchiveAt, &e.JournalAt, &e.FileAt, &e.Kept)
+		err := r.Scan(&e.ID, &e.Workspace, &customers, &e.Who, &e.AskedAt, &e.Position, &e.Again, &e.Refused, &e.DoneAt, &e.ArchiveAt, &e.JournalAt, &e.FileAt, &e.Kept)
 		for text := range strings.SplitSeq(customers, ",") {
 			if id, ok := cx.ParseCustomerID(text); ok {
 				e.Customers = append(e.Customers, id)
 			}
 		}
 		return err
-	}, `SELECT id, workspace, customers, who, asked_at, position, refused, done_at, archive_at, journal_at, file_at, kept FROM erasures
+	}, `SELECT id, workspace, customers, who, asked_at, position, again, refused, done_at, archive_at, journal_at, file_at, kept FROM erasures
 		WHERE (?1 = '*' OR workspace = ?1) AND (?2 = '' OR id = ?2) ORDER BY asked_at DESC, id LIMIT ?3`, w, id, limit)
 }
 
