@@ -214,7 +214,7 @@ func (a *App) openShard(ctx context.Context) (err error) {
 		Workers: a.config.Workers, CheckpointEvery: a.config.CheckpointEvery, CacheBytes: int64(a.config.CustomersCacheMB) << 20, RestAfter: a.config.CustomersRest, SendWithin: a.config.SendsWithin,
 		KeepMerges: a.config.MergesKeep,
 		Now:        fault.Now, Watcher: watcher{&a.feed}, Published: a.published, Released: a.committed,
-		History: a.records, Scratch: sqlite.Scratch{Dir: a.path("backfill")},
+		History: past{a.records, a.keepNow}, Scratch: sqlite.Scratch{Dir: a.path("backfill")},
 	})
 	if err != nil {
 		return err

@@ -50,10 +50,8 @@ func origin(ctx context.Context, l *archive.Log, path string) (*archive.Checkpoi
 	if err != nil || first <= 1 {
 		return nil, err
 	}
-	for _, c := range l.Archive.Checkpoints() {
-		if c.Position.Sequence() >= first {
-			return &c, l.Archive.Restore(c, path)
-		}
+	if c, ok := keptFrom(l, first); ok {
+		return &c, l.Archive.Restore(c, path)
 	}
 	return nil, cx.E(cx.NotFound, "compute the state", fmt.Sprintf("the log begins at record %d, and no checkpoint from there on is kept: what came before is gone, so the state cannot be computed", first))
 }
@@ -98,7 +96,7 @@ func machine(ctx context.Context, c Config, l *archive.Log, path string, house p
 	s, err := pipeline.Open(ctx, pipeline.Options{
 		Journal: l, Store: state, Warehouse: house, Passive: true, CutAt: saveAt, Log: nil,
 		Workers: c.Workers, CacheBytes: int64(c.CustomersCacheMB) << 20,
-		History: l, Scratch: sqlite.Scratch{Dir: path + ".backfill"},
+		History: past{l, nil}, Scratch: sqlite.Scratch{Dir: path + ".backfill"},
 	})
 	if err != nil {
 		return f, 0, err

@@ -7,7 +7,7 @@ import "encoding/binary"
 type Backfill struct {
 	Number uint64  // of the back-fill, given by the machine: 1, 2, 3 … over all workspaces
 	From   uint64  // sequence of the first record that was folded; 0: nothing was, they begin at the command
-	Since  Instant // log time of that record; 0 when From is where everything began
+	Since  Instant // log time of the kept checkpoint in that record; 0 when From is where everything began
 }
 
 // AppendBackfill encodes b.

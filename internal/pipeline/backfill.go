@@ -27,8 +27,8 @@ type backfill struct {
 	slots  []int       // of the statistics, ascending
 
 	valid cx.Position     // of the command that ended it; 0 while it runs
-	from  uint64          // sequence of the first record that was folded, 0 for none
-	since cx.Instant      // log time of that record when it was not the first of all, else 0
+	from  uint64          // sequence of the first record that was folded
+	since cx.Instant      // since when that counts: log time of the checkpoint it began with, 0 for everything
 	next  []cx.CustomerID // once valid, by lane: whom the sweep looks at next, 0 when it is through
 }
 
@@ -230,7 +230,9 @@ func (s *shared) readBackfills(r *reader) {
 		}
 		for _, list := range [...]*[]*backfill{&w.filling, &w.open} {
 			for n := r.Uvarint(); n > 0 && r.OK(); n-- {
-				*list = append(*list, readBackfill(r))
+				if f := readBackfill(r); f.valid == 0 || len(f.next) > 0 { // else there is nothing to take over
+					*list = append(*list, f)
+				}
 			}
 		}
 		if len(w.filling) > 0 {

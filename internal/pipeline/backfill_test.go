@@ -23,7 +23,9 @@ import (
 // fromBeginning is a journal of which nothing was ever dropped.
 type fromBeginning struct{ *journal.Journal }
 
-func (j fromBeginning) First(context.Context) (uint64, cx.Instant, error) { return 1, 0, nil }
+func (j fromBeginning) Origin(context.Context, uint64) (pipeline.Origin, error) {
+	return pipeline.Origin{From: 1}, nil
+}
 
 func (j fromBeginning) Follow(ctx context.Context, from uint64, fn func(*journal.Record) error) error {
 	return j.ReadOn(ctx, from, fn)
@@ -61,8 +63,10 @@ func curious(t *testing.T, more ...definition.File) []byte {
 }
 
 // backfilled is the journal entry that ends the first back-fill.
-func backfilled(number uint64) cx.Entry {
-	c := cx.Command{Kind: cx.CommandBackfill, Workspace: "demo", Body: cx.AppendBackfill(nil, cx.Backfill{Number: number, From: 1})}
+func backfilled(number uint64) cx.Entry { return backfilledFrom(cx.Backfill{Number: number, From: 1}) }
+
+func backfilledFrom(b cx.Backfill) cx.Entry {
+	c := cx.Command{Kind: cx.CommandBackfill, Workspace: "demo", Body: cx.AppendBackfill(nil, b)}
 	return cx.Entry{Kind: cx.EntryCommand, Payload: cx.AppendCommand(nil, &c)}
 }
 
@@ -88,7 +92,10 @@ func tale(t *testing.T, j *journal.Journal, clock *wall, seed uint64, before, af
 func people(t *testing.T, j *journal.Journal, dir string, house *shelf, o pipeline.Options, stops []cx.Position) (map[cx.CustomerID]cx.Customer, pipeline.Fingerprint) {
 	t.Helper()
 	last, _ := j.Last()
-	o.History, o.Scratch = fromBeginning{j}, sqlite.Scratch{Dir: filepath.Join(dir, "backfill")}
+	if o.History == nil {
+		o.History = fromBeginning{j}
+	}
+	o.Scratch = sqlite.Scratch{Dir: filepath.Join(dir, "backfill")}
 	o.Journal, o.Warehouse, o.Passive = j, house, true
 	all := map[cx.CustomerID]cx.Customer{}
 	for i := range len(stops) + 1 {

@@ -3,8 +3,8 @@ package pipeline
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
+	"maps"
 	"math"
 	"time"
 
@@ -15,12 +15,11 @@ import (
 	"github.com/kikubari/kikubari/internal/profile"
 )
 
-// History is the log from its beginning, as far as that is kept. Any number of
-// readers may follow it.
+// History is the log, as far as it is kept. Any number of readers may follow it.
 type History interface {
-	// First returns the sequence and the log time of the oldest record that is
-	// kept; 1 is the first there ever was, and 0 says that there is none.
-	First(ctx context.Context) (sequence uint64, at cx.Instant, err error)
+	// Origin returns the place from which a filler can fold the log that begins at
+	// a record, with 0 the oldest there is. Kind NotFound says that there is none.
+	Origin(ctx context.Context, from uint64) (Origin, error)
 	// Last returns those of the newest one.
 	Last() (sequence uint64, at cx.Instant)
 	// Follow calls fn for every record from a sequence on, in order, and goes on
@@ -28,11 +27,22 @@ type History interface {
 	Follow(ctx context.Context, from uint64, fn func(*journal.Record) error) error
 }
 
+// Origin is a place from which all that is folded can be folded: where everything
+// began, or a kept checkpoint from which the log goes on. Whose an event is
+// depends on all that came before it, so there is no other.
+type Origin struct {
+	From    uint64                  // sequence of the first record to fold: 1, or the one with the tick of the checkpoint
+	Since   cx.Instant              // log time of that tick, 0 where everything began
+	Restore func(path string) error // writes the checkpoint's state to a file that is not there; nil where everything began
+}
+
 // Scratch keeps the states of fillers, by the numbers of their back-fills. What
 // it loses is folded again.
 type Scratch interface {
-	// Open opens a filler's store, empty when it is new. The caller closes it.
-	Open(ctx context.Context, number uint64) (ScratchStore, error)
+	// Open opens a filler's store. When there is none, it asks where to begin, and
+	// makes one that is empty or has the state of that checkpoint. The caller closes
+	// it.
+	Open(ctx context.Context, number uint64, begin func() (Origin, error)) (ScratchStore, error)
 	// Remove removes a store that nobody has open.
 	Remove(number uint64) error
 	// Numbers lists the stores there are.
@@ -43,6 +53,8 @@ type Scratch interface {
 type ScratchStore interface {
 	Store
 	io.Closer
+	// Origin returns where the filler began; Restore is nil.
+	Origin() Origin
 }
 
 // reduced makes a machine a filler: it looks at one workspace only, folds nothing
@@ -52,11 +64,12 @@ type reduced struct {
 	number    uint64
 	slots     []int
 	plan      *profile.Plan
+	origin    Origin
 }
 
 // reduce returns what the filler of f works with: how values are read is what the
 // set says that asked for them, from the beginning.
-func (w *workspace) reduce(f *backfill) *reduced {
+func (w *workspace) reduce(f *backfill, from Origin) *reduced {
 	var specs []profile.SlotSpec
 	filling := map[int]bool{}
 	for _, slot := range f.slots {
@@ -67,7 +80,7 @@ func (w *workspace) reduce(f *backfill) *reduced {
 			specs = append(specs, profile.SlotSpec{Slot: s.Slot, Spec: s.Spec})
 		}
 	}
-	return &reduced{workspace: w.name, number: f.number, slots: f.slots, plan: profile.NewPlan(w.settings, specs)}
+	return &reduced{workspace: w.name, number: f.number, slots: f.slots, plan: profile.NewPlan(w.settings, specs), origin: from}
 }
 
 // foreign reports whether the machine is a filler that has nothing to do with the
@@ -85,7 +98,7 @@ func (r *reduced) confine(w *workspace) {
 		Segments: unpublished.set.Segments, Offer: unpublished.set.Offer, Policy: new(decide.Policy),
 	}
 	w.plan, w.interest, w.unsure = r.plan, interest{}, nil
-	w.filling, w.open = nil, nil
+	w.filling, w.open, w.known, w.since = nil, nil, nil, nil
 }
 
 // confineState prepares the state that a filler begins or goes on with.
@@ -94,12 +107,38 @@ func (s *Shard) confineState() {
 	if r == nil {
 		return
 	}
+	maps.DeleteFunc(s.state.workspaces, func(name cx.Workspace, _ *workspace) bool { return r.foreign(name) })
 	if s.state.workspaces[r.workspace] == nil { // before its first set
 		w := *unpublished
 		w.name = s.intern(r.workspace)
 		s.state.workspaces[w.name] = &w
 	}
 	s.state = s.state.with(r.workspace, r.confine)
+}
+
+// begin leaves of a customer of the checkpoint that the filler began with who it
+// is and what it has seen; its statistics begin there. A customer that the filler
+// has had before has the number of the back-fill.
+func (r *reduced) begin(c *cx.Customer) {
+	if r == nil || r.origin.Since == 0 || c.Filled == r.number {
+		return
+	}
+	c.Filled, c.Stats, c.Unknown = r.number, nil, nil
+	c.Segments, c.Judged, c.Timers, c.Ledger, c.Tallies = nil, 0, nil, nil, nil
+}
+
+// predates reports whether a filler began behind a position.
+func (r *reduced) predates(at cx.Position) bool {
+	return r.origin.Since != 0 && at.Sequence() <= r.origin.From
+}
+
+// filled is the number of the last back-fill that a customer who is new at this
+// moment has nothing to take over of.
+func (w *worker) filled() uint64 {
+	if r := w.shard.opts.reduced; r != nil {
+		return r.number
+	}
+	return w.ws.filled
 }
 
 // complete reports whether the filler has come to its end: its state is that at
@@ -184,6 +223,7 @@ func (noRows) Append(context.Context, *Batch) error { return nil }
 type filler struct {
 	number uint64
 	about  cx.Workspace
+	origin Origin
 	store  ScratchStore
 	shard  *Shard
 	stop   context.CancelFunc
@@ -192,37 +232,33 @@ type filler struct {
 }
 
 // openFiller starts a filler; it goes on from where it was when it ran before.
-func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill) (*filler, error) {
+// from is the record at which it must have begun, 0 for any.
+func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill, from uint64) (*filler, error) {
 	if s.opts.History == nil || s.opts.Scratch == nil {
 		return nil, cx.E(cx.Invalid, "back-fill", "this machine was given no history to fold")
 	}
-	store, err := s.opts.Scratch.Open(ctx, f.number)
+	store, err := s.opts.Scratch.Open(ctx, f.number, func() (Origin, error) { return s.opts.History.Origin(ctx, from) })
 	if err != nil {
 		return nil, err
 	}
+	origin := store.Origin()
 	shard, err := Open(ctx, Options{
 		Journal: reading{s.opts.History, s}, Store: store, Warehouse: noRows{}, Log: s.opts.Log, Passive: true,
 		Workers: max(1, s.opts.Workers/2), CheckpointEvery: fillerCut, CacheBytes: max(32<<20, s.opts.CacheBytes/4), RestAfter: s.opts.RestAfter,
-		KeepMerges: math.MaxInt64, reduced: w.reduce(f),
+		KeepMerges: math.MaxInt64, reduced: w.reduce(f, origin),
 	})
 	if err != nil {
 		return nil, errors.Join(err, store.Close())
 	}
-	if last, _ := s.opts.History.Last(); shard.position.Sequence() > last { // of a log that is not this one
+	last, _ := s.opts.History.Last()
+	if other := shard.position.Sequence() > last; other || from != 0 && from != origin.From { // of a log that is not this one, or of another part of it
 		if err := errors.Join(store.Close(), s.opts.Scratch.Remove(f.number)); err != nil {
 			return nil, err
 		}
-		return s.openFiller(ctx, w, f)
-	}
-	first, _, err := s.opts.History.First(ctx)
-	if err == nil && first != 1 && shard.position == 0 {
-		err = cx.E(cx.NotFound, "back-fill", fmt.Sprintf("statistics would have to be folded from the beginning of the log, and it begins at record %d; restore the archive's oldest files, or a checkpoint in which they are known", first))
-	}
-	if err != nil {
-		return nil, errors.Join(err, store.Close())
+		return s.openFiller(ctx, w, f, from)
 	}
 	running, stop := context.WithCancel(ctx)
-	fl := &filler{number: f.number, about: w.name, store: store, shard: shard, stop: stop, ended: make(chan struct{})}
+	fl := &filler{number: f.number, about: w.name, origin: origin, store: store, shard: shard, stop: stop, ended: make(chan struct{})}
 	go func() {
 		defer close(fl.ended)
 		if shard.complete() {

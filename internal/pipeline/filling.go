@@ -27,14 +27,15 @@ func (f *fillers) get(number uint64) *filler {
 	return f.by[number]
 }
 
-// filler returns the filler of f, started if need be.
-func (s *Shard) filler(ctx context.Context, w *workspace, f *backfill) (*filler, error) {
+// filler returns the filler of f, started if need be: at the record from, or
+// wherever it can be when that is 0.
+func (s *Shard) filler(ctx context.Context, w *workspace, f *backfill, from uint64) (*filler, error) {
 	s.fillers.opening.Lock()
 	defer s.fillers.opening.Unlock()
 	if fl := s.fillers.get(f.number); fl != nil {
 		return fl, nil
 	}
-	fl, err := s.openFiller(ctx, w, f)
+	fl, err := s.openFiller(ctx, w, f, from)
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +79,10 @@ func (f *fillers) close() error {
 // historyOf returns what a back-fill that is open has folded.
 func (s *Shard) historyOf(number uint64) ScratchStore { return s.fillers.get(number).store }
 
-// folded waits until the filler of f stands at its command, whose position is
-// at.
-func (s *Shard) folded(ctx context.Context, w *workspace, f *backfill, at cx.Position) error {
-	fl, err := s.filler(ctx, w, f)
+// folded waits until the filler of f, which began at the record from, stands at
+// its command, whose position is at.
+func (s *Shard) folded(ctx context.Context, w *workspace, f *backfill, from uint64, at cx.Position) error {
+	fl, err := s.filler(ctx, w, f, from)
 	if err != nil {
 		return err
 	}
@@ -106,10 +107,7 @@ func (s *Shard) reopen(ctx context.Context) error {
 	for _, name := range s.state.names() {
 		w := s.state.workspaces[name]
 		for _, f := range w.open {
-			if f.from == 0 {
-				continue
-			}
-			if err := s.folded(ctx, w, f, f.valid); err != nil {
+			if err := s.folded(ctx, w, f, f.from, f.valid); err != nil {
 				return fmt.Errorf("back-fill %d of workspace %s: %w", f.number, name, err)
 			}
 		}
@@ -138,7 +136,7 @@ func (s *Shard) commandBackfill(at cx.Position, c *cx.Command) error {
 	}
 	s.send()
 	if b.From != 0 {
-		s.aside(func() { err = s.folded(s.work, w, w.filling[0], at) })
+		s.aside(func() { err = s.folded(s.work, w, w.filling[0], b.From, at) })
 		if err != nil {
 			return fmt.Errorf("back-fill %d, which ends at %v: %w", b.Number, at, err)
 		}
@@ -172,7 +170,11 @@ func (s *Shard) fill(ctx context.Context) {
 		}
 		err := s.fillOne(ctx, w, f)
 		if _, now := s.published.Load().nextFilling(); err != nil && ctx.Err() == nil && now != nil && now.number == f.number {
-			s.stuck(doingFill, errors.Join(err, s.fillers.dismiss(f.number)))
+			again := s.fillers.dismiss(f.number)
+			if cx.KindOf(err) == cx.NotFound && again == nil { // what it had still to read was dropped meanwhile
+				again = s.opts.Scratch.Remove(f.number)
+			}
+			s.stuck(doingFill, errors.Join(err, again))
 			select {
 			case <-time.After(5 * time.Second):
 			case <-ctx.Done():
@@ -188,21 +190,13 @@ const doingFill = "back-fill statistics"
 // fillOne runs one back-fill until its statistics are valid, or it is not wanted
 // any more.
 func (s *Shard) fillOne(ctx context.Context, w *workspace, f *backfill) error {
-	first, at, err := s.opts.History.First(ctx)
+	fl, err := s.filler(s.work, w, f, 0) //nolint:contextcheck // it may be needed after ctx has ended, until Run ends
 	if err != nil {
 		return err
 	}
-	b := cx.Backfill{Number: f.number, From: first}
-	if first != 1 {
-		// Whose the events are that are left cannot be told without those before
-		// them: the statistics begin now.
-		b.From = 0
-		s.opts.Log.WarnContext(ctx, "the beginning of the log is not kept: new statistics count from now on only", slog.String("workspace", string(w.name)), slog.String("kept_since", at.String()))
-		return s.endFill(ctx, w, b)
-	}
-	fl, err := s.filler(s.work, w, f) //nolint:contextcheck // it may be needed after ctx has ended, until Run ends
-	if err != nil {
-		return err
+	if o := fl.origin; o.Since != 0 {
+		s.opts.Log.InfoContext(ctx, "the beginning of the log is not kept: new statistics count from the oldest kept checkpoint on",
+			slog.String("workspace", string(w.name)), slog.String("since", o.Since.String()))
 	}
 	if near, err := s.nearEnd(ctx, f, fl); err != nil || !near {
 		return err
@@ -220,7 +214,7 @@ func (s *Shard) fillOne(ctx context.Context, w *workspace, f *backfill) error {
 			break
 		}
 	}
-	return s.endFill(ctx, w, b)
+	return s.endFill(ctx, w, cx.Backfill{Number: f.number, From: fl.origin.From, Since: fl.origin.Since})
 }
 
 // nearEnd waits until the filler has nearly come to the end of the log; near is

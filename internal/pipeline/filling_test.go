@@ -33,10 +33,10 @@ type held struct {
 	letGo chan struct{}
 }
 
-func (h held) Open(ctx context.Context, number uint64) (pipeline.ScratchStore, error) {
+func (h held) Open(ctx context.Context, number uint64, begin func() (pipeline.Origin, error)) (pipeline.ScratchStore, error) {
 	select {
 	case <-h.letGo:
-		return h.Scratch.Open(ctx, number)
+		return h.Scratch.Open(ctx, number, begin)
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
@@ -219,67 +219,5 @@ func TestBackfillDoesNotGuessAboutTheUnmerged(t *testing.T) {
 				t.Errorf("another state (-replayed +lived):\n%s", diff)
 			}
 		})
-	}
-}
-
-// trimmed is a journal whose oldest records are gone.
-type trimmed struct{ fromBeginning }
-
-func (j trimmed) First(context.Context) (uint64, cx.Instant, error) { return 17, 1_000_000, nil }
-
-// Where the beginning of the log is gone, what is asked for anew begins where it
-// was asked for, at once, and says since when it counts.
-func TestBackfillWithoutABeginning(t *testing.T) {
-	dir := t.TempDir()
-	clock := &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
-	j := openJournal(t, filepath.Join(dir, "journal"), clock)
-	visits(t, j, clock, 5, 500)
-	house := new(shelf)
-	o := pipeline.Options{History: trimmed{fromBeginning{j}}, Scratch: sqlite.Scratch{Dir: filepath.Join(dir, "backfill")}}
-	s, stop := live(t, j, filepath.Join(dir, "state.db"), house, o)
-	at := cx.NewCustomerID(say(t, j, added("tv", 1), clock.now()))
-	docs, err := definition.ParseCanonical(curious(t))
-	if err != nil {
-		t.Fatal(err)
-	}
-	clock.pass(time.Minute)
-	if _, _, problems, err := s.Publish(t.Context(), pipeline.Publication{Workspace: "demo"}, docs, pipeline.Review{}); err != nil || len(problems) > 0 {
-		t.Fatal(err, problems)
-	}
-	eventually(t, "the statistics are known", func() bool { return len(s.Backfills()) == 0 })
-	say(t, j, added("tv", 2), clock.now())
-	if err := s.Flush(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	kept := map[string]bool{}
-	if old, err := definition.ParseCanonical(demoDocuments(t)); err == nil {
-		set, _ := definition.Build(old, new(definition.Registry), 1)
-		for _, spec := range set.Statistics {
-			kept[spec.Spec.String()] = true
-		}
-	}
-	err = s.Inspect(t.Context(), at, func(c *cx.Customer, set *definition.Set, stats cx.Statistics, _ cx.Instant) {
-		since := s.Since("demo")
-		for _, spec := range set.Statistics {
-			name, v := spec.Spec.String(), stats.Value(spec.Slot)
-			if v.Kind == cx.Unknown || (since[spec.Slot] == 0) != kept[name] {
-				t.Errorf("%s is %v since %v", name, v, since[spec.Slot])
-			}
-			if name == `count("Product Added", "all")` && (v.Float() != 1 || since[spec.Slot] != cx.InstantOf(clock.now())) {
-				t.Errorf("%s is %v since %v, want 1 since now", name, v.Float(), since[spec.Slot])
-			}
-		}
-		if slices.Contains(set.Segments.Names(c), "added-0") {
-			t.Error("one is more than two")
-		}
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	stop()
-	got := run(t, j, filepath.Join(dir, "state.db"), house, o)
-	want := run(t, j, filepath.Join(dir, "plain.db"), new(shelf), o)
-	if diff := cmp.Diff(want, got); diff != "" {
-		t.Errorf("another state (-replayed +lived):\n%s", diff)
 	}
 }

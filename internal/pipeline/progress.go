@@ -39,9 +39,6 @@ func (s *Shard) Backfills() []BackfillProgress {
 	for _, name := range state.names() {
 		w := state.workspaces[name]
 		for _, f := range slices.Concat(w.open, w.filling) {
-			if f.valid != 0 && len(f.next) == 0 {
-				continue // they began where they were asked for
-			}
 			all = append(all, s.progressOf(w, f))
 		}
 	}

@@ -13,14 +13,15 @@ import (
 // refold has a filler fold the statistics of those whom an un-merge makes of one
 // customer, from the merges as it made them itself and the events since, which
 // it reads again. Where the entry does not name all of these, because it is of
-// an earlier version or would have become too long, they cannot be known.
+// an earlier version or would have become too long, they cannot be known, nor
+// where the filler began behind that merge.
 func (s *Shard) refold(u *unmerge) (profile.Unmerged, error) {
 	s.send()
 	fact, later, err := s.ownFacts(u)
 	if err != nil {
 		return u.Unmerged, err
 	}
-	if !u.Whole || fact == nil {
+	if !u.Whole || fact == nil || s.opts.reduced.predates(fact.Position) {
 		out, err := u.Doubt(s.opts.reduced.slots)
 		if err != nil {
 			return u.Unmerged, err

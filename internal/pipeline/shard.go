@@ -244,6 +244,9 @@ func (s *Shard) recover(ctx context.Context) error {
 	}
 	var last cx.Workspace
 	if err := s.opts.Store.EachIdentity(ctx, func(row IdentityRow) error {
+		if s.opts.reduced.foreign(row.Workspace) {
+			return nil
+		}
 		s.resolver.LoadIdentity(profile.IdentityRow(row))
 		if row.Workspace != last { // a checkpoint of an earlier version does not say who has a past
 			last = s.intern(row.Workspace)
@@ -260,10 +263,15 @@ func (s *Shard) recover(ctx context.Context) error {
 		return err
 	}
 	if err := s.opts.Store.EachSighting(ctx, func(x Sighting) error {
-		s.resolver.LoadSighting(x)
+		if !s.opts.reduced.foreign(x.Workspace) {
+			s.resolver.LoadSighting(x)
+		}
 		return nil
 	}); err != nil {
 		return err
+	}
+	if s.opts.reduced != nil {
+		return nil // it sends nothing, and wakes nobody
 	}
 	if err := s.opts.Store.EachDelivery(ctx, 0, func(d cx.Delivery) error {
 		s.lanes[d.Customer.Lane()].outbox.put(d.Key, d.Customer)

@@ -96,7 +96,7 @@ func (w *worker) become(r *resident, o *order, own portion) {
 // doubt notes which statistics an un-merge cannot tell: what was kept from before
 // the merge it undoes does not have those that were back-filled since.
 func (w *worker) doubt(c *cx.Customer, undone cx.Position) {
-	c.Filled = w.ws.filled
+	c.Filled = w.filled()
 	profile.Doubt(c, w.ws.knownSince(undone))
 }
 

@@ -25,7 +25,7 @@ const (
 
 // isFilling reports whether a back-fill runs, waits or is being taken over.
 func (w *workspace) isFilling() bool {
-	return len(w.filling) > 0 || slices.ContainsFunc(w.open, func(f *backfill) bool { return len(f.next) > 0 })
+	return len(w.filling)+len(w.open) > 0
 }
 
 // lags reports whether the customer has not taken over what is valid.
@@ -66,7 +66,7 @@ func (w *worker) ahead(ws *workspace, c *cx.Customer) (*cx.Customer, error) {
 		if c.Filled >= f.number {
 			continue
 		}
-		if f.from != 0 && w.shard.fillers.get(f.number) == nil {
+		if w.shard.fillers.get(f.number) == nil {
 			return nil, cx.E(cx.Unavailable, "", "what was back-filled is being computed again after a restart; ask again in a moment")
 		}
 		profile.Adopt(&own, w.folded(f, c.ID), f.slots)
@@ -85,9 +85,6 @@ var nothing = new(cx.Customer)
 
 // folded returns the customer as a back-fill has it, with nothing but statistics.
 func (w *worker) folded(f *backfill, id cx.CustomerID) *cx.Customer {
-	if f.from == 0 {
-		return nothing
-	}
 	key := historyKey{f.number, id}
 	if _, ok := w.histories[key]; !ok {
 		w.loadHistories(f, []cx.CustomerID{id})
@@ -114,7 +111,7 @@ func (w *worker) prefetchHistories(orders []order) {
 			}
 		}
 		for _, f := range w.state.workspace(r.customer.Workspace).open {
-			if f.from != 0 && r.customer.Filled < f.number {
+			if r.customer.Filled < f.number {
 				wanted[f] = append(wanted[f], o.customer)
 			}
 		}
@@ -146,6 +143,9 @@ func (w *worker) keepHistory(f *backfill, id cx.CustomerID, c *cx.Customer) {
 	if w.histories == nil {
 		w.histories = map[historyKey]*cx.Customer{}
 	}
+	if f.since != 0 && c.Filled != f.number { // of the checkpoint that the filler began with, and nothing since
+		c = nothing
+	}
 	w.histories[historyKey{f.number, id}] = &cx.Customer{Stats: c.Stats, Unknown: c.Unknown}
 }
 
@@ -175,7 +175,7 @@ func (w *worker) untilRead(read func(context.Context) error) {
 func (s *shared) sweeping() (oldest *backfill) {
 	for _, name := range s.names() {
 		for _, f := range s.workspaces[name].open {
-			if len(f.next) > 0 && (oldest == nil || f.number < oldest.number) {
+			if oldest == nil || f.number < oldest.number {
 				oldest = f
 			}
 		}
@@ -283,21 +283,17 @@ func (s *Shard) becomeValid(name cx.Workspace, at cx.Position, b cx.Backfill) {
 	s.setState(s.state.with(name, func(w *workspace) {
 		f := *w.filling[0]
 		f.valid, f.from, f.since = at, b.From, b.Since
-		if f.from != 0 {
-			f.next = sweepStart()
-		}
 		w.filled, w.filling = f.number, w.filling[1:]
-		w.known = maps.Clone(w.known)
+		if f.from == 0 {
+			f.since = s.now // nothing of what came before was folded
+		} else {
+			f.next = sweepStart()
+			w.open = append(slices.Clone(w.open), &f)
+		}
+		w.known, w.since = maps.Clone(w.known), maps.Clone(w.since)
 		for _, slot := range f.slots {
 			w.known[slot] = at
-		}
-		w.open = append(slices.Clone(w.open), &f)
-		if f.from == 0 {
-			f.since = s.now // nothing of what came before is kept
-		}
-		if f.since != 0 {
-			w.since = maps.Clone(w.since)
-			for _, slot := range f.slots {
+			if f.since != 0 {
 				w.since[slot] = f.since
 			}
 		}

@@ -311,6 +311,7 @@ func (w *worker) load(ids []cx.CustomerID) {
 				return err
 			}
 			c.Workspace = w.shard.intern(c.Workspace)
+			w.shard.opts.reduced.begin(c)
 			w.admit(l, c)
 			return nil
 		})
@@ -352,7 +353,7 @@ func (w *worker) customer(l *lane, o *order, ws cx.Workspace) *resident {
 		r.used = true
 		return r
 	}
-	return w.admit(l, &cx.Customer{ID: o.customer, Workspace: w.shard.intern(ws), CreatedAt: w.scope.Now, Filled: w.ws.filled})
+	return w.admit(l, &cx.Customer{ID: o.customer, Workspace: w.shard.intern(ws), CreatedAt: w.scope.Now, Filled: w.filled()})
 }
 
 // touch must be called before a resident changes: if the running cut still
