@@ -42,13 +42,44 @@ func openLog(ctx context.Context, c Config, log io.Writer) (*archive.Log, error)
 	return l, nil
 }
 
-// origin writes the state with which a computation over all of the log begins to
-// path, and returns the kept checkpoint that it is: nothing and nil when the log
-// has its beginning, the oldest checkpoint from which it goes on otherwise.
-func origin(ctx context.Context, l *archive.Log, path string) (*archive.Checkpoint, error) {
+// origins calls compute with a state at path with which a computation over all of
+// the log begins, and the kept checkpoint that it is: nothing and nil when the log
+// has its beginning, the oldest checkpoint from which it goes on otherwise. When
+// that one needs what is gone, such as a back-fill that began before it and ended
+// behind it, compute is called again with the next.
+func origins(ctx context.Context, l *archive.Log, path string, compute func(from *archive.Checkpoint) error) error {
 	first, _, err := l.First(ctx)
-	if err != nil || first <= 1 {
-		return nil, err
+	for err == nil {
+		var from *archive.Checkpoint
+		if from, err = origin(l, first, path); err != nil {
+			break
+		}
+		err = compute(from)
+		if from == nil || cx.KindOf(err) != cx.NotFound {
+			break
+		}
+		next := from.Position.Sequence() + 1
+		if _, more := keptFrom(l, next); !more {
+			break
+		}
+		first, err = next, removeComputed(path)
+	}
+	return err
+}
+
+// removeComputed removes a computed file with all that belongs to it, as far as it is
+// there.
+func removeComputed(path string) error {
+	var errs []error
+	for _, suffix := range [...]string{"", "-wal", "-shm", ".wal", ".backfill"} {
+		errs = append(errs, os.RemoveAll(path+suffix))
+	}
+	return errors.Join(errs...)
+}
+
+func origin(l *archive.Log, first uint64, path string) (*archive.Checkpoint, error) {
+	if first <= 1 {
+		return nil, nil
 	}
 	if c, ok := keptFrom(l, first); ok {
 		return &c, l.Archive.Restore(c, path)

@@ -124,11 +124,19 @@ func (b *rebuild) recover(ctx context.Context, compare *comparison) (err error) 
 }
 
 // compute lets a machine take all of the log, into new files.
-func (b *rebuild) compute(ctx context.Context, compare *comparison) (err error) {
+func (b *rebuild) compute(ctx context.Context, compare *comparison) error {
 	path := filepath.Join(b.dir, stateFile)
-	if b.origin, err = origin(ctx, b.log, path); err != nil {
-		return err
-	}
+	return origins(ctx, b.log, path, func(from *archive.Checkpoint) error {
+		b.origin = from
+		if err := removeComputed(filepath.Join(b.dir, warehouseFile)); err != nil { // of an attempt to begin with an earlier one
+			return err
+		}
+		return b.computeFrom(ctx, path, compare)
+	})
+}
+
+// computeFrom does it from the state at path on.
+func (b *rebuild) computeFrom(ctx context.Context, path string, compare *comparison) error {
 	var save cx.Position
 	if b.origin != nil {
 		b.report.Origin, save = b.origin.Position, b.origin.Position

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/kikubari/kikubari/internal/archive"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/pipeline"
 )
@@ -80,17 +81,17 @@ func Replay(ctx context.Context, c Config, log io.Writer) (*ReplayReport, error)
 		return nil, err
 	}
 	path := filepath.Join(tmp, "computed.db")
-	from, err := origin(ctx, l, path)
-	if err != nil {
-		return nil, err
-	}
-	house := &sink{decisions: r.Decisions}
-	if from != nil {
-		r.Origin, house.at = from.Position, from.Position
-	}
-	start := time.Now()
-	r.Computed, r.Events, err = machine(ctx, c, l, path, house, 0, compare.computed)
-	r.Took = time.Since(start)
+	err = origins(ctx, l, path, func(from *archive.Checkpoint) (err error) {
+		clear(r.Decisions)
+		house := &sink{decisions: r.Decisions}
+		if from != nil {
+			r.Origin, house.at = from.Position, from.Position
+		}
+		start := time.Now()
+		r.Computed, r.Events, err = machine(ctx, c, l, path, house, 0, compare.computed)
+		r.Took = time.Since(start)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("compute: %w", err)
 	}
