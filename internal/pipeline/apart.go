@@ -82,8 +82,8 @@ func (s *Shard) expireWatches() {
 	}
 }
 
-// freezeApart makes known to all, at a tick, who is kept apart, who is watched
-// and who has no identity any more.
+// freezeApart makes known to all, at a tick, who is kept apart, who is watched,
+// who has no identity any more and whose what was said is.
 func (s *Shard) freezeApart() {
 	if moved := s.resolver.NamelessMoved(); !moved && !s.partedMoved {
 		return
@@ -91,6 +91,7 @@ func (s *Shard) freezeApart() {
 	s.partedMoved = false
 	next := *s.state
 	next.apart, next.watches, next.nameless = s.resolver.Apart(), maps.Clone(s.watches), s.resolver.Nameless()
+	next.addressees = maps.Clone(s.addressees)
 	s.setState(&next)
 }
 

@@ -25,6 +25,7 @@ func (s *Shard) commandErase(at cx.Position, c *cx.Command) error {
 	for _, member := range family {
 		s.stir(member)
 	}
+	s.unaddress(family)
 	s.partedMoved = true
 	s.erased = append(s.erased, family...)
 	for i, member := range family {

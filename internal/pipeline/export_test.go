@@ -49,7 +49,7 @@ func ShowShared(b []byte) (map[string]string, error) {
 	}
 	show := map[string]string{
 		"rates": fmt.Sprintf("%x", learn.AppendTable(nil, s.rates)), "imports": fmt.Sprint(s.imports), "apart": fmt.Sprint(s.apart),
-		"watches": fmt.Sprintf("%+v", s.watches), "nameless": fmt.Sprint(s.nameless), "sequence": fmt.Sprint(s.sequence),
+		"watches": fmt.Sprintf("%+v", s.watches), "nameless": fmt.Sprint(s.nameless), "addressees": fmt.Sprint(s.addressees), "sequence": fmt.Sprint(s.sequence),
 		"backfills": fmt.Sprintf("%x", s.appendBackfills(nil)),
 	}
 	for name, w := range s.workspaces {

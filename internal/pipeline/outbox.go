@@ -40,7 +40,7 @@ func (w *worker) send(in *decide.Input, c *cx.Customer, at cx.Position) {
 }
 
 // settle gives out the orders that follow from the fate of a delivery: on the lane
-// it was decided on, and on that of whoever its customer is now.
+// it was decided on, and on that of whoever it is said to by now.
 func (s *Shard) settle(at cx.Position, payload []byte) error {
 	f, err := cx.DecodeFate(payload)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Shard) settle(at cx.Position, payload []byte) error {
 	s.sinceTick++
 	f.Workspace = s.intern(f.Workspace)
 	s.order(order{kind: orderSettle, at: at, customer: f.Customer, about: f.Workspace, fate: &f})
-	s.order(order{kind: orderFate, at: at, customer: s.resolver.Current(f.Customer), about: f.Workspace, fate: &f})
+	s.order(order{kind: orderFate, at: at, customer: s.addressee(&f), about: f.Workspace, fate: &f})
 	return nil
 }
 

@@ -1,6 +1,7 @@
 package pipeline
 
 import (
+	"maps"
 	"slices"
 	"time"
 
@@ -63,20 +64,18 @@ func (p *page) of(id cx.CustomerID) map[uint64]uint32 {
 
 // marksOf returns every mark of the customer that was spilled and still counts.
 func (w *worker) marksOf(id cx.CustomerID) map[uint64]uint32 {
-	since := uint32(max(0, w.scope.Now/cx.Second-profile.SeenFor))
 	marks := map[uint64]uint32{}
-	keep := func(message uint64, at uint32) error {
-		if at >= since {
+	w.insist("read received messages", func() error {
+		return w.shard.opts.Store.EachSeen(w.ctx, id, func(message uint64, at uint32) error {
 			marks[message] = at
-		}
-		return nil
-	}
-	w.insist("read received messages", func() error { return w.shard.opts.Store.EachSeen(w.ctx, id, keep) })
+			return nil
+		})
+	})
 	for _, p := range slices.Backward(w.openPages()) {
-		for message, at := range p.marks[id] {
-			_ = keep(message, at)
-		}
+		maps.Copy(marks, p.marks[id])
 	}
+	since := uint32(max(0, w.scope.Now/cx.Second-profile.SeenFor))
+	maps.DeleteFunc(marks, func(_ uint64, at uint32) bool { return at < since })
 	return marks
 }
 

@@ -7,9 +7,8 @@ import (
 
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/journal"
-	"github.com/kikubari/kikubari/internal/store/sqlite"
-
 	"github.com/kikubari/kikubari/internal/pipeline"
+	"github.com/kikubari/kikubari/internal/store/sqlite"
 )
 
 // paper is a journal in memory. Each append is a record, which is read as from

@@ -106,6 +106,7 @@ type Shard struct {
 	outcomes   outcomes
 	imports    imports
 	watches    watches
+	addressees addressees
 	work       context.Context // of Run
 	batches    []*batch        // one a worker, being filled
 	barriers   chan *report
@@ -117,7 +118,7 @@ type Shard struct {
 
 	erased       []cx.CustomerID // since the last cut
 	importsMoved bool            // since the last tick
-	partedMoved  bool            // the same of watches and of who is kept apart
+	partedMoved  bool            // the same of watches, of who is kept apart and of addressees
 	cutNumber    uint64
 	lastCut      time.Time
 
@@ -231,7 +232,7 @@ func (s *Shard) recover(ctx context.Context) error {
 		return err
 	}
 	s.confineState()
-	s.imports, s.watches = maps.Clone(s.state.imports), maps.Clone(s.state.watches)
+	s.imports, s.watches, s.addressees = maps.Clone(s.state.imports), maps.Clone(s.state.watches), maps.Clone(s.state.addressees)
 	for _, pair := range s.state.apart {
 		s.resolver.KeepApart(pair[0], pair[1])
 	}

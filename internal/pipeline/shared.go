@@ -24,6 +24,7 @@ type shared struct {
 	imports    imports
 	apart      [][2]cx.CustomerID // who is kept apart, as the resolver has it
 	watches    watches
+	addressees addressees
 	nameless   []cx.CustomerID // who has no identity any more, as the resolver has it
 	pasts      []cx.Workspace  // that have had an event, sorted
 	backfill   uint64          // number of the last back-fill, over all workspaces
@@ -73,8 +74,9 @@ func (w *workspace) segmentName(slot int) string {
 
 // sharedCodec is the first byte of the encoding. It changes with the format;
 // decodeShared keeps reading the earlier ones: 1 had no imports, 2 nobody who is
-// kept apart, 3 no back-fills, 4 nobody without an identity.
-const sharedCodec = 5
+// kept apart, 3 no back-fills, 4 nobody without an identity,
+// 5 no addressees.
+const sharedCodec = 6
 
 // encode writes the state for a checkpoint. Equal states have equal encodings.
 func (s *shared) encode() []byte {
@@ -94,7 +96,7 @@ func (s *shared) encode() []byte {
 	for _, id := range s.nameless {
 		b = binary.AppendUvarint(b, uint64(id))
 	}
-	return b
+	return s.addressees.appendTo(b)
 }
 
 // names returns the workspaces that have published, in order.
@@ -145,6 +147,9 @@ func decodeShared(b []byte) (*shared, error) {
 		for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 			s.nameless = append(s.nameless, r.customer())
 		}
+	}
+	if b[0] >= 6 {
+		s.addressees = readAddressees(&r)
 	}
 	if err := r.End(); err != nil {
 		return nil, fmt.Errorf("shared state: %w", err)

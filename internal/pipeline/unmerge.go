@@ -244,6 +244,7 @@ func (s *Shard) split(at cx.Position, c *cx.Command, u *unmerge) {
 	}
 	s.resolver.Split(parts, u.Merged())
 	s.resolver.KeepApart(u.Undone.Winner, u.Undone.Loser)
+	s.address(u)
 	s.partedMoved = true
 	x := newSplit(u, c)
 	for i, p := range u.Parts {

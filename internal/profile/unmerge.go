@@ -119,7 +119,7 @@ type Unmerged struct {
 	Parts  []UnmergedPart
 	Events []Sorted    // since the merge, that were found to be another's than they were, in order
 	Stayed []Sorted    // the other events since the merge, in order
-	Said   []Said      // the same of what was said before the merges
+	Said   []Said      // of what was said, the same, and all whose fate is still to come
 	Facts  []MergeFact // the later merges, as they would have been made …
 	Forget []FactKey   // … in place of these
 }
@@ -403,12 +403,13 @@ func (u *Unmerging) End() (*Unmerged, error) {
 }
 
 // said returns which lines of present's ledger were said to others than whoever
-// keeps the id. Those of timers since the merge cannot be told apart.
+// keeps the id, and to whom those whose fate is still to come. Those of timers
+// since the merge cannot be told apart.
 func (u *Unmerging) said() (out []Said) {
 	for i := range u.present.Ledger {
-		d := u.present.Ledger[i].Decision
-		if id := u.saidTo(d); id != u.present.ID {
-			out = append(out, Said{d, id})
+		l := &u.present.Ledger[i]
+		if id := u.saidTo(l.Decision); id != u.present.ID || l.State == cx.Outgoing {
+			out = append(out, Said{l.Decision, id})
 		}
 	}
 	return out
