@@ -140,7 +140,16 @@ type Decision struct {
 	Winners     []Winner    `json:"winners"`
 	Candidates  []Candidate `json:"candidates"`
 	Filling     *int        `json:"filling,omitempty" doc:"Per cent, by now, of the statistics that were being back-filled and that a candidate was stopped for"`
+	Counted     []Counted   `json:"counted,omitempty" doc:"What its rules looked at that does not count everything"`
 	Explain     Raw         `json:"explain,omitempty" doc:"The same decision made again from what was stored"`
+}
+
+// Counted is a part of an action's rule that counts from some moment on only: what
+// came before was not kept.
+type Counted struct {
+	Action string `json:"action"`
+	What   string `json:"what" doc:"A statistic, or a segment that hangs on one" example:"sum(\"Order Completed\", \"total\", \"all\")"`
+	Since  Time   `json:"since"`
 }
 
 // CandidateOf shows c.

@@ -11,6 +11,7 @@ import (
 	"github.com/kikubari/kikubari/internal/decide"
 	"github.com/kikubari/kikubari/internal/definition"
 	"github.com/kikubari/kikubari/internal/pipeline"
+	"github.com/kikubari/kikubari/internal/rule"
 	"github.com/kikubari/kikubari/internal/warehouse"
 )
 
@@ -54,7 +55,7 @@ func (h history) Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID)
 	if err != nil {
 		return api.Decision{}, err
 	}
-	again, err := pipeline.Explain(row, set, func() (*cx.Event, error) { return h.house.Event(ctx, row.Workspace, row.Position) })
+	again, err := pipeline.Explain(row, set, h.shard.SinceAt(row.Workspace, row.Position), func() (*cx.Event, error) { return h.house.Event(ctx, row.Workspace, row.Position) })
 	if err != nil {
 		return api.Decision{}, err
 	}
@@ -72,8 +73,26 @@ func (h history) Decision(ctx context.Context, w cx.Workspace, id cx.DecisionID)
 		done := h.filled(row.Workspace, row.Position)
 		out.Filling = &done
 	}
+	out.Counted = countedIn(again.Conditions)
 	out.Explain, err = json.Marshal(explained(again))
 	return out, err
+}
+
+// countedIn lists what rules looked at that does not count everything, each once.
+func countedIn(conditions []decide.Condition) (list []api.Counted) {
+	var look func(action string, n *rule.Node)
+	look = func(action string, n *rule.Node) {
+		if c := (api.Counted{Action: action, What: n.Source, Since: api.Time(n.Since)}); n.Since != "" && !slices.Contains(list, c) {
+			list = append(list, c)
+		}
+		for _, child := range n.Children {
+			look(action, child)
+		}
+	}
+	for _, c := range conditions {
+		look(c.Action, c.Rule)
+	}
+	return list
 }
 
 // explanation is what explaining a decision adds to the record.

@@ -53,16 +53,20 @@ func (c *backfillsCmd) Run(ctx context.Context, s Streams) error {
 }
 
 func (b *backfill) state() string {
+	state := fmt.Sprintf("%d %%", b.Percent)
 	if b.Known != "" {
-		return fmt.Sprintf("known; %d %% of the customers judged again", b.Judged)
+		state = fmt.Sprintf("known; %d %% of the customers judged again", b.Judged)
 	}
-	return fmt.Sprintf("%d %%", b.Percent)
+	if b.Since != "" {
+		state += ", counted since " + b.Since
+	}
+	return state
 }
 
 // awaitBackfills says what the set that was just published has still to wait for
 // and, if asked to, waits until all of it is known and everybody judged.
 func (c *applyCmd) awaitBackfills(ctx context.Context, s Streams) error {
-	said := ""
+	said, since := "", ""
 	for {
 		var list []backfill
 		if err := c.call(ctx, http.MethodGet, "/api/v1/backfills", ofWorkspace(c.Workspace), nil, &list); err != nil {
@@ -70,10 +74,15 @@ func (c *applyCmd) awaitBackfills(ctx context.Context, s Streams) error {
 		}
 		if len(list) == 0 {
 			if said != "" {
-				_, err := fmt.Fprintln(s.Out, "all statistics are known")
+				_, err := fmt.Fprintln(s.Out, "all statistics are known"+since)
 				return err
 			}
 			return nil
+		}
+		for i := range list {
+			if list[i].Since != "" {
+				since = "; what is new is counted since " + list[i].Since + ", for the log before that is not kept"
+			}
 		}
 		if now := sumOf(list); now != said {
 			fmt.Fprintln(s.Out, now)

@@ -205,7 +205,7 @@ func (c *shownCustomer) print(out io.Writer, merges []shownMerge) error {
 		case x.Unknown:
 			fmt.Fprintf(w, "statistic\t%s cannot be known\n", x.Statistic)
 		case x.Since != "":
-			fmt.Fprintf(w, "statistic\t%s = %s since %s\n", x.Statistic, x.Value, x.Since)
+			fmt.Fprintf(w, "statistic\t%s = %s, counted since %s\n", x.Statistic, x.Value, x.Since)
 		default:
 			fmt.Fprintf(w, "statistic\t%s = %s\n", x.Statistic, x.Value)
 		}

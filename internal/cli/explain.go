@@ -14,6 +14,13 @@ type explainCmd struct {
 	Workspace string `placeholder:"NAME" help:"Needed with a key of the installation."`
 }
 
+// countedSince is a part of an action's rule that does not count everything.
+type countedSince struct {
+	Action string `json:"action"`
+	What   string `json:"what"`
+	Since  string `json:"since"`
+}
+
 type explainedCandidate struct {
 	Action     string  `json:"action"`
 	Gate       string  `json:"gate"`
@@ -42,6 +49,7 @@ func (c *explainCmd) Run(ctx context.Context, s Streams) error {
 		Engine      string               `json:"engine"`
 		Candidates  []explainedCandidate `json:"candidates"`
 		Filling     *int                 `json:"filling"`
+		Counted     []countedSince       `json:"counted"`
 		Explain     struct {
 			Engine     string               `json:"engine"`
 			Same       bool                 `json:"same"`
@@ -61,6 +69,12 @@ func (c *explainCmd) Run(ctx context.Context, s Streams) error {
 		fmt.Fprintf(s.Out, "\nbackfill: back-filling %d %%\n", *d.Filling)
 	default:
 		fmt.Fprintln(s.Out, "\nbackfill: what was not known then is known by now")
+	}
+	if len(d.Counted) > 0 {
+		fmt.Fprintln(s.Out)
+	}
+	for _, c := range d.Counted {
+		fmt.Fprintf(s.Out, "%s: %s is counted since %s\n", c.Action, c.What, c.Since)
 	}
 	if d.Explain.Same {
 		_, err := fmt.Fprintf(s.Out, "\nDecided again from what was stored, engine %s: the same, number for number.\n", d.Explain.Engine)

@@ -217,8 +217,9 @@ func (w *worker) encodeInput(in *decide.Input, c *cx.Customer, ev *cx.Event) []b
 // Explain makes a recorded decision again with today's code, from what was
 // stored beside it and the set that was in force, and compares. event finds the
 // event that a decision was made on; it is not asked for those that a timer
-// made.
-func Explain(row *DecisionRow, set *definition.Set, event func() (*cx.Event, error)) (*decide.Explanation, error) {
+// made. since says since when statistics count that do not count everything, by
+// slot.
+func Explain(row *DecisionRow, set *definition.Set, since map[int]cx.Instant, event func() (*cx.Event, error)) (*decide.Explanation, error) {
 	stored, err := decide.DecodeInput(row.Input)
 	if err != nil {
 		return nil, err
@@ -227,7 +228,7 @@ func Explain(row *DecisionRow, set *definition.Set, event func() (*cx.Event, err
 	if err != nil {
 		return nil, fmt.Errorf("explain %s: %w", row.ID, err)
 	}
-	scope := rule.Scope{Customer: known.customer, Statistics: known, Now: stored.Now, Zone: set.Settings.Zone, Unsure: known.unsure}
+	scope := rule.Scope{Customer: known.customer, Statistics: known, Now: stored.Now, Zone: set.Settings.Zone, Unsure: known.unsure, Counted: counted(set, since)}
 	if len(stored.Event) > 0 {
 		if scope.Event, err = event(); err != nil {
 			return nil, fmt.Errorf("explain %s: %w", row.ID, err)
@@ -235,4 +236,24 @@ func Explain(row *DecisionRow, set *definition.Set, event func() (*cx.Event, err
 		scope.Fields = cx.ParseFields(nil, scope.Event.Properties)
 	}
 	return decide.Explain(stored, decide.Input{Scope: &scope, Offer: set.Offer, Policy: set.Policy}, row.Trace)
+}
+
+// counted adds to the statistics that do not count everything the segments that
+// hang on them: each counts since the latest of these.
+func counted(set *definition.Set, since map[int]cx.Instant) rule.Counted {
+	if len(since) == 0 {
+		return rule.Counted{}
+	}
+	segments := map[int]cx.Instant{}
+	for _, s := range set.Segments.All() { // a segment comes after those it refers to
+		at, d := cx.Instant(0), s.When.Deps()
+		for _, st := range d.Statistics {
+			at = max(at, since[st.Slot])
+		}
+		for _, slot := range d.Segments {
+			at = max(at, segments[slot])
+		}
+		segments[s.Slot] = at
+	}
+	return rule.Counted{Statistics: since, Segments: segments}
 }

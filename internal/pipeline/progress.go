@@ -54,6 +54,7 @@ func (s *Shard) progressOf(w *workspace, f *backfill) BackfillProgress {
 		}
 	}
 	if fl := s.fillers.get(f.number); fl != nil && s.opts.History != nil {
+		p.Since = fl.origin.Since
 		p.Of, _ = s.opts.History.Last()
 		p.Folded = min(fl.shard.Progress().Applied.Sequence(), p.Of)
 	}
@@ -72,4 +73,15 @@ func (s *Shard) progressOf(w *workspace, f *backfill) BackfillProgress {
 // everything, by slot.
 func (s *Shard) Since(w cx.Workspace) map[int]cx.Instant {
 	return s.published.Load().workspace(w).since
+}
+
+// SinceAt says the same of those that were known at a position.
+func (s *Shard) SinceAt(w cx.Workspace, at cx.Position) map[int]cx.Instant {
+	ws, known := s.published.Load().workspace(w), map[int]cx.Instant{}
+	for slot, since := range ws.since {
+		if ws.known[slot] <= at {
+			known[slot] = since
+		}
+	}
+	return known
 }

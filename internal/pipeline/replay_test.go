@@ -468,7 +468,7 @@ func TestDecisionsExplainThemselves(t *testing.T) {
 	spoke, silent := 0, 0
 	for i := range house.batch.Decisions {
 		d := &house.batch.Decisions[i]
-		e, err := pipeline.Explain(d, sets[d.Definitions], func() (*cx.Event, error) {
+		e, err := pipeline.Explain(d, sets[d.Definitions], nil, func() (*cx.Event, error) {
 			if e := events[d.Position]; e != nil {
 				return e, nil
 			}

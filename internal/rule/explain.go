@@ -14,6 +14,7 @@ type Node struct {
 	Value    string  `json:"value"`            // what it came to: 4000, "shirt", true, missing, unknown
 	Held     Held    `json:"held"`             // for conditions; "" for values
 	Reason   string  `json:"reason,omitempty"` // why it is missing or unknown
+	Since    string  `json:"since,omitempty"`  // it hangs on what was counted since then only: 2026-09-01T00:00:00.000000Z
 	Children []*Node `json:"children,omitempty"`
 }
 
@@ -43,6 +44,9 @@ func (n *node) explain(s *Scope, asCondition bool) *Node {
 	if n.typ == Condition || asCondition && n.typ == Anything {
 		out.Held = heldOf[condOf(v)]
 	}
+	if at := n.counted(&s.Counted); at != 0 {
+		out.Since = at.String()
+	}
 	for i, a := range n.shown() {
 		out.Children = append(out.Children, a.explain(s, n.takesConditions(i)))
 	}
@@ -53,6 +57,19 @@ func (n *node) explain(s *Scope, asCondition bool) *Node {
 		out.Reason = n.reason(s, v.Kind, out.Children)
 	}
 	return out
+}
+
+// counted returns since when n counts by itself, 0 when it does not count or counts
+// everything.
+func (n *node) counted(c *Counted) cx.Instant {
+	switch n.op {
+	case opStatistic, opSince:
+		return c.Statistics[n.slot]
+	case opSegment:
+		return c.Segments[n.slot]
+	default:
+		return 0
+	}
 }
 
 // maxShown is how much of a value is shown, in characters.
@@ -192,6 +209,11 @@ func (n *Node) write(b *strings.Builder, depth int) {
 	if n.Reason != "" {
 		b.WriteString("  (")
 		b.WriteString(n.Reason)
+		b.WriteString(")")
+	}
+	if n.Since != "" {
+		b.WriteString("  (counted since ")
+		b.WriteString(n.Since)
 		b.WriteString(")")
 	}
 	b.WriteByte('\n')

@@ -31,6 +31,7 @@ type situation struct {
 	Now        cx.Instant                 `json:"now"`
 	Zone       string                     `json:"zone"`
 	Names      map[string]string          `json:"names"`
+	Counted    map[string]cx.Instant      `json:"counted"`
 }
 
 // build returns the Scope and an Env in which its statistics have slots.
@@ -67,6 +68,14 @@ func (s *situation) build(t *testing.T) (*Scope, *Env) {
 		return bySpec[spec]
 	}
 	sc := &Scope{Customer: c, Statistics: values, Now: s.Now, Zone: zone}
+	sc.Counted = Counted{Statistics: map[int]cx.Instant{}, Segments: map[int]cx.Instant{}}
+	for what, since := range s.Counted {
+		if slot, ok := env.Segments[what]; ok {
+			sc.Counted.Segments[slot] = since
+		} else if spec, err := ParseStatistic(what); err == nil {
+			sc.Counted.Statistics[bySpec[spec]] = since
+		}
+	}
 	if s.Event != nil {
 		sc.Event = &cx.Event{Type: cx.Track, Name: s.Event.Name, Locale: s.Event.Locale, Properties: s.Event.Properties, Context: s.Event.Context}
 		sc.Fields = cx.ParseFields(nil, sc.Event.Properties)

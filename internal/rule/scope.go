@@ -16,9 +16,14 @@ type Scope struct {
 	Now        cx.Instant     // log time
 	Zone       *time.Location // the workspace's, for time.*; nil is UTC
 	Unsure     []uint64       // bit i: who is in the segment with slot i cannot be known yet
+	Counted    Counted        // for Explain only
 
 	turns map[*node]turning // what Wake knows of conditions on the clock
 }
+
+// Counted says since when statistics count that do not count everything, and the
+// same of the segments that hang on them, by slot.
+type Counted struct{ Statistics, Segments map[int]cx.Instant }
 
 // unsure reports whether the memberships of the segment in slot cannot be known
 // yet.
