@@ -25,13 +25,24 @@ func TestErasedPersonsLeaveNoBytes(t *testing.T) {
 	if testing.Short() {
 		t.Skip("whole programs are not short")
 	}
-	t.Run("quiet", func(t *testing.T) { leaveNoBytes(t, 0) })
-	t.Run("busy", func(t *testing.T) { leaveNoBytes(t, 40) })
+	t.Run("quiet", func(t *testing.T) { leaveNoBytes(t, 0, nil) })
+	t.Run("busy", func(t *testing.T) { leaveNoBytes(t, 40, nil) })
+	t.Run("un-merged", func(t *testing.T) { leaveNoBytes(t, 0, lendTablet) })
+}
+
+// lendTablet lets the person who is to be erased log in on somebody's tablet, and
+// has the two told apart.
+func lendTablet(t *testing.T, server *instance) {
+	t.Helper()
+	visit(t, server.address, `{"messageId":"staying-tablet-1","type":"track","event":"Looked","anonymousId":"staying-tablet"}`)
+	visit(t, server.address, `{"messageId":"leaving-login","type":"identify","userId":"leaving-user","anonymousId":"staying-tablet","traits":{"said":"leaving-words"}}`)
+	who := strings.Fields(releaseCommand(t, server.address, server.key, "customer", "show", "--anonymous", "leaving-device", "--workspace", "shop"))[0]
+	releaseCommand(t, server.address, server.key, "customer", "unmerge", who, "--workspace", "shop", "--why", "a borrowed tablet", "--yes")
 }
 
 // leaveNoBytes has somebody erased behind whom so many batches of others stand
-// that are not in a checkpoint yet.
-func leaveNoBytes(t *testing.T, batches int) {
+// that are not in a checkpoint yet; before it does something else.
+func leaveNoBytes(t *testing.T, batches int, before func(*testing.T, *instance)) {
 	t.Helper()
 	data := filepath.Join(t.TempDir(), "data")
 	server := serveRelease(t, data, "erase.within=0s")
@@ -39,6 +50,9 @@ func leaveNoBytes(t *testing.T, batches int) {
 	releaseCommand(t, server.address, admin, "workspace", "create", "shop")
 	releaseCommand(t, server.address, admin, "key", "create", "browser", "--workspace", "shop", "--text", "web-key")
 	arrive(t, server.address)
+	if before != nil {
+		before(t, server)
+	}
 	if found := find(t, data, "leaving-"); len(found) == 0 {
 		t.Fatal("the search finds nothing where something is")
 	}

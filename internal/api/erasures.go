@@ -41,7 +41,7 @@ type Erasure struct {
 	Rows      int64    `json:"rows,omitempty" doc:"dry_run: rows of the warehouse that would go"`
 	Refused   int64    `json:"refused,omitempty" doc:"Samples of refused input that went"`
 	Log       string   `json:"log" enum:"kept,hidden,clean" doc:"What becomes of the entries in journal and archive. hidden: from every reader of the API, and still in the files; clean: no file holds them"`
-	Kept      int64    `json:"kept_entries,omitempty" doc:"Entries of un-merges, and reports stored by an earlier version, that name persons who were erased in one go with this one and have to stay"`
+	Kept      int64    `json:"kept_entries,omitempty" doc:"Reports stored by an earlier version, of persons who were erased in one go with this one, that have to stay"`
 
 	Stores      []ErasedStore `json:"stores,omitempty" doc:"Each store, and since when it holds nothing of the person"`
 	CompletedAt Time          `json:"completed_at,omitempty" doc:"When the last of them was clean"`

@@ -18,6 +18,7 @@ import (
 	"github.com/kikubari/kikubari/internal/fault"
 	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/nice"
+	"github.com/kikubari/kikubari/internal/pipeline"
 	"github.com/kikubari/kikubari/internal/store/sqlite"
 )
 
@@ -205,6 +206,7 @@ type rewriting struct {
 	upto   cx.Position
 	erased map[cx.Position]cx.Lesson
 	untold map[cx.Position]bool // of an earlier version: what they taught is not known
+	people pipeline.Unmerges
 	blank  *blank.Blanking
 }
 
@@ -221,12 +223,23 @@ func (r *rewriting) resume(ctx context.Context) error {
 	for _, n := range names {
 		tokens[blank.Name{Workspace: n.Workspace, Value: n.Value}] = n.Token
 	}
-	r.blank = blank.New(r.erased, tokens)
+	r.blank = blank.New(r.erased, r.people, tokens)
 	return nil
 }
 
-// gather reads which entries up to a position were erased.
+// gather reads who was erased up to a position, and which entries were theirs.
 func (r *rewriting) gather(ctx context.Context, upto cx.Position) error {
+	all, err := r.control.Erasures(ctx, access.Everywhere, "", 1<<20)
+	if err != nil {
+		return err
+	}
+	gone := map[cx.CustomerID]bool{}
+	for i := range all {
+		for _, id := range all[i].Customers {
+			gone[id] = all[i].Position != 0 && all[i].Position <= upto || gone[id]
+		}
+	}
+	r.people = pipeline.Unmerges{Erased: func(id cx.CustomerID) bool { return gone[id] }}
 	r.upto, r.erased, r.untold = upto, map[cx.Position]cx.Lesson{}, map[cx.Position]bool{}
 	return r.house.EachErased(ctx, upto, func(at cx.Position, taught cx.Lesson, told bool) {
 		if !taught.Exposed && !taught.Responded {
@@ -254,7 +267,7 @@ func (r *rewriting) begin(ctx context.Context, upto cx.Position) error {
 	if err := r.gather(ctx, upto); err != nil {
 		return err
 	}
-	survey := blank.NewSurvey(r.erased, func(at cx.Position) (bool, error) { return r.house.Stored(ctx, at) })
+	survey := blank.NewSurvey(r.erased, r.people, func(at cx.Position) (bool, error) { return r.house.Stored(ctx, at) })
 	kept := 0
 	err := r.each(ctx, 0, 0, func(at cx.Position, e *cx.Entry) error {
 		if r.untold[at] && isReport(e) {
@@ -274,8 +287,8 @@ func (r *rewriting) begin(ctx context.Context, upto cx.Position) error {
 	for n, token := range tokens {
 		names = append(names, sqlite.BlankedName{Workspace: n.Workspace, Value: n.Value, Token: token})
 	}
-	r.blank = blank.New(r.erased, tokens)
-	if err := r.control.BeginBlanking(ctx, upto, kept+survey.Kept(), names); err != nil {
+	r.blank = blank.New(r.erased, r.people, tokens)
+	if err := r.control.BeginBlanking(ctx, upto, kept, names); err != nil {
 		return err
 	}
 	fault.Point("blank.begun")

@@ -20,12 +20,24 @@ import (
 // Survey finds out what of a log is known of erased persons only. Make one with
 // NewSurvey.
 type Survey struct {
-	erased map[cx.Position]cx.Lesson
-	stored func(cx.Position) (bool, error)
+	erased   map[cx.Position]cx.Lesson
+	stored   func(cx.Position) (bool, error)
+	unmerges Unmerges
 
 	theirs map[Name]bool // of erased persons; true: of others too
+	tokens map[Name]bool // that an earlier rewriting gave
 	loose  []loose
-	kept   int
+}
+
+// Unmerges knows the entries that undo merges: they carry customers as they were,
+// erased persons and others.
+type Unmerges interface {
+	// Names calls found for every name in the body of one; theirs says that an
+	// erased person has it there.
+	Names(body []byte, found func(name string, theirs bool)) error
+	// Blank returns a body in which of erased persons there are only the names, with
+	// a token in the place of every name that has one.
+	Blank(body []byte, token func(name string) (string, bool)) ([]byte, error)
 }
 
 // Name is a value by which somebody is known, whatever it is the name of.
@@ -43,19 +55,29 @@ type loose struct {
 // NewSurvey begins a survey. erased holds the positions of all events that were
 // erased, with what each taught; stored tells of any other event whether it was
 // taken: one that was not, because it was received before, is nobody's.
-func NewSurvey(erased map[cx.Position]cx.Lesson, stored func(cx.Position) (bool, error)) *Survey {
-	return &Survey{erased: erased, stored: stored, theirs: map[Name]bool{}}
+func NewSurvey(erased map[cx.Position]cx.Lesson, unmerges Unmerges, stored func(cx.Position) (bool, error)) *Survey {
+	return &Survey{erased: erased, unmerges: unmerges, stored: stored, theirs: map[Name]bool{}, tokens: map[Name]bool{}}
 }
 
 // Learn notes the names in an entry of an erased person; it leaves others alone.
 // It must have seen every one before Look sees the first entry.
 func (s *Survey) Learn(at cx.Position, e cx.Entry) error {
+	if e.Kind == cx.EntryCommand {
+		return s.eachUnmerged(at, e, func(n Name, theirs bool) {
+			if theirs {
+				s.theirs[n] = false
+			}
+		})
+	}
 	x, ok, err := remains(s.erased, at, e)
 	if err != nil || !ok {
 		return err
 	}
 	for _, n := range namesOf(&x) {
 		s.theirs[n] = false
+	}
+	for _, n := range tokensOf(&x) {
+		s.tokens[n] = true
 	}
 	return nil
 }
@@ -64,7 +86,11 @@ func (s *Survey) Learn(at cx.Position, e cx.Entry) error {
 // the last person was erased.
 func (s *Survey) Look(at cx.Position, e cx.Entry) error {
 	if e.Kind == cx.EntryCommand {
-		return s.lookAtCommand(at, e)
+		return s.eachUnmerged(at, e, func(n Name, theirs bool) {
+			if !theirs {
+				s.share([]Name{n})
+			}
+		})
 	}
 	if _, erased := s.erased[at]; erased || e.Kind != cx.EntryEvent {
 		return nil
@@ -90,31 +116,18 @@ func (s *Survey) Look(at cx.Position, e cx.Entry) error {
 	return nil
 }
 
-// lookAtCommand leaves the names alone that an un-merge carries: it says whose
-// they are from then on, and what is said before it must fit.
-func (s *Survey) lookAtCommand(at cx.Position, e cx.Entry) error {
+// eachUnmerged calls found for every name in an entry, if it undoes a merge.
+func (s *Survey) eachUnmerged(at cx.Position, e cx.Entry, found func(n Name, theirs bool)) error {
 	c, err := cx.DecodeCommand(e.Payload)
+	if err == nil && c.Kind == cx.CommandUnmerge {
+		w := cx.Workspace(strings.Clone(string(c.Workspace)))
+		err = s.unmerges.Names(c.Body, func(name string, theirs bool) { found(Name{w, strings.Clone(name)}, theirs) })
+	}
 	if err != nil {
 		return fmt.Errorf("command at %v: %w", at, err)
 	}
-	if c.Kind != cx.CommandUnmerge {
-		return nil
-	}
-	found := false
-	for n := range s.theirs { // in any order: each is looked at by itself
-		if n.Workspace == c.Workspace && bytes.Contains(c.Body, []byte(n.Value)) {
-			s.theirs[n], found = true, true
-		}
-	}
-	if found {
-		s.kept++
-	}
 	return nil
 }
-
-// Kept returns how many entries hold something of the persons and stay as they
-// are: un-merges, which carry the states of others too.
-func (s *Survey) Kept() int { return s.kept }
 
 // isTheirs reports whether n names an erased person.
 func (s *Survey) isTheirs(n Name) bool {
@@ -151,7 +164,7 @@ func (s *Survey) End(token func() string) map[Name]string {
 	}
 	tokens := map[Name]string{}
 	for n, shared := range s.theirs {
-		if !shared {
+		if !shared && !s.tokens[n] {
 			tokens[n] = token()
 		}
 	}
@@ -193,9 +206,14 @@ func eventOf(at cx.Position, e cx.Entry) (x cx.Erased, err error) {
 }
 
 // namesOf lists the names of x that are not tokens. They alias nothing.
-func namesOf(x *cx.Erased) (names []Name) {
+func namesOf(x *cx.Erased) []Name { return listed(x, ^x.Pseudonymous) }
+
+// tokensOf lists those that are.
+func tokensOf(x *cx.Erased) []Name { return listed(x, x.Pseudonymous) }
+
+func listed(x *cx.Erased, wanted cx.ErasedNames) (names []Name) {
 	for i, v := range x.Names() {
-		if *v != "" && x.Pseudonymous&(1<<i) == 0 {
+		if *v != "" && wanted&(1<<i) != 0 {
 			names = append(names, Name{cx.Workspace(strings.Clone(string(x.Workspace))), strings.Clone(*v)})
 		}
 	}
@@ -205,14 +223,15 @@ func namesOf(x *cx.Erased) (names []Name) {
 // Blanking puts what stays in the place of entries. It may be used again, also by
 // another run of the program, on a log of which it has changed a part.
 type Blanking struct {
-	erased map[cx.Position]cx.Lesson
-	tokens map[Name]string
+	erased   map[cx.Position]cx.Lesson
+	unmerges Unmerges
+	tokens   map[Name]string
 }
 
 // New returns what blanks the erased events of a survey with the tokens that it
 // ended with.
-func New(erased map[cx.Position]cx.Lesson, tokens map[Name]string) *Blanking {
-	return &Blanking{erased, tokens}
+func New(erased map[cx.Position]cx.Lesson, unmerges Unmerges, tokens map[Name]string) *Blanking {
+	return &Blanking{erased, unmerges, tokens}
 }
 
 // Change returns what is to stand in the place of an entry, and whether that is
@@ -247,24 +266,38 @@ func (b *Blanking) hides(n Name) bool {
 	return ok
 }
 
-// changeCommand blanks the name in a command that takes one out of quarantine.
+// changeCommand blanks names in a command that takes one out of quarantine, and
+// persons in one that undoes a merge.
 func (b *Blanking) changeCommand(at cx.Position, e cx.Entry) (cx.Entry, bool, error) {
 	c, err := cx.DecodeCommand(e.Payload)
 	if err != nil {
 		return e, false, fmt.Errorf("command at %v: %w", at, err)
 	}
-	if c.Kind != cx.CommandRelease {
+	token := func(name string) (string, bool) {
+		t, ok := b.tokens[Name{c.Workspace, name}]
+		return t, ok
+	}
+	var body []byte
+	switch c.Kind {
+	case cx.CommandRelease:
+		var id cx.Identity
+		if id, err = cx.DecodeIdentity(c.Body); err == nil {
+			if t, ok := token(id.Value); ok {
+				id.Value = t
+			}
+			body = cx.AppendIdentity(nil, id)
+		}
+	case cx.CommandUnmerge:
+		body, err = b.unmerges.Blank(c.Body, token)
+	default:
 		return e, false, nil
 	}
-	id, err := cx.DecodeIdentity(c.Body)
 	if err != nil {
 		return e, false, fmt.Errorf("command at %v: %w", at, err)
 	}
-	token, ok := b.tokens[Name{c.Workspace, id.Value}]
-	if !ok {
+	if bytes.Equal(body, c.Body) {
 		return e, false, nil
 	}
-	id.Value = token
-	c.Body = cx.AppendIdentity(nil, id)
+	c.Body = body
 	return cx.Entry{Kind: cx.EntryCommand, Payload: cx.AppendCommand(nil, &c)}, true, nil
 }

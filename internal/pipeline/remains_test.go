@@ -1,7 +1,9 @@
 package pipeline_test
 
 import (
+	"bytes"
 	"context"
+	"database/sql"
 	"fmt"
 	"math/rand/v2"
 	"path/filepath"
@@ -10,11 +12,13 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/kikubari/kikubari/internal/blank"
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/journal"
 	"github.com/kikubari/kikubari/internal/pipeline"
+	"github.com/kikubari/kikubari/internal/profile"
 )
 
 // blanked is a journal in which the entries of erased persons have been blanked.
@@ -73,23 +77,55 @@ func blankOut(t *testing.T, j *journal.Journal, house *shelf) (b *blanked, lesso
 			t.Fatal(err)
 		}
 	}
-	s := blank.NewSurvey(erased, func(at cx.Position) (bool, error) { return stored[at], nil })
+	unmerges := pipeline.Unmerges{Erased: func(id cx.CustomerID) bool { return gone[id] }}
+	s := blank.NewSurvey(erased, unmerges, func(at cx.Position) (bool, error) { return stored[at], nil })
 	each(s.Learn)
 	each(s.Look)
-	tokens := 0
-	blanking := blank.New(erased, s.End(func() string { tokens++; return fmt.Sprint("token-", tokens) }))
+	given := 0
+	tokens := s.End(func() string { given++; return fmt.Sprint("token-", given) })
+	blanking := blank.New(erased, unmerges, tokens)
 	b = &blanked{j, map[cx.Position]cx.Entry{}}
 	each(func(at cx.Position, e cx.Entry) error {
 		e, changed, err := blanking.Change(at, e)
+		for n := range tokens {
+			if e.Kind == cx.EntryCommand && bytes.Contains(e.Payload, cx.AppendBytes(nil, n.Value)) {
+				t.Errorf("the command at %v still has %q", at, n.Value)
+			}
+		}
 		if changed {
 			b.change[at] = cx.Entry{Kind: e.Kind, Payload: slices.Clone(e.Payload)}
 		}
 		return err
 	})
-	if s.Kept() > 0 {
-		t.Errorf("%d entries are kept although nothing was un-merged", s.Kept())
-	}
 	return b, lessons
+}
+
+// unmergeSome undoes merges of people who have rows in house.
+func unmergeSome(t *testing.T, s *pipeline.Shard, r *rand.Rand, house *shelf, n int) (undone int) {
+	t.Helper()
+	if err := s.Flush(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for range n {
+		house.mu.Lock()
+		who := house.batch.Events[r.IntN(len(house.batch.Events))].Customer
+		house.mu.Unlock()
+		facts, err := s.Merges(t.Context(), who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		facts = slices.DeleteFunc(facts, func(f pipeline.MergeFact) bool { return f.Undone != 0 })
+		if len(facts) == 0 {
+			continue
+		}
+		_, err = s.Unmerge(t.Context(), house, pipeline.ToUnmerge{Workspace: "demo", Customer: who, Merge: facts[r.IntN(len(facts))].Position})
+		if err == nil {
+			undone++
+		} else {
+			t.Logf("not un-merged: %v", err)
+		}
+	}
+	return undone
 }
 
 // crowd appends events of people who share tablets and devices, log in vouched
@@ -227,4 +263,92 @@ func TestBlankedLogGivesTheSameState(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where merges were undone the same holds, but for one thing: what was said to
+// people while they were one with somebody who has been erased.
+func TestBlankedLogWithUnmergesGivesTheSameState(t *testing.T) {
+	for seed := range uint64(3) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			dir := t.TempDir()
+			clock := &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
+			j := openJournal(t, filepath.Join(dir, "journal"), clock)
+			r := rand.New(rand.NewPCG(seed, 10))
+			house, undone := new(shelf), 0
+			for round := range uint64(4) {
+				visits(t, j, clock, 500+10*seed+round, 200)
+				crowd(t, j, clock, 500+10*seed+round, 200)
+				s, stop := live(t, j, filepath.Join(dir, "state.db"), house, pipeline.Options{})
+				undone += unmergeSome(t, s, r, house, 40)
+				stop()
+				if round > 0 {
+					eraseSome(t, j, r, house.batch.Events, 6)
+				}
+			}
+			visits(t, j, clock, 590+seed, 100)
+			crowd(t, j, clock, 590+seed, 100)
+			afterwards(t, j, clock)
+
+			whole := new(shelf)
+			want := run(t, j, filepath.Join(dir, "whole.db"), whole, pipeline.Options{Workers: 2, CheckpointEvery: time.Hour})
+			b, _ := blankOut(t, j, whole)
+			if len(b.change) < 100 || undone < 1 || len(whole.batch.Erased) < 8 {
+				t.Fatalf("%d entries blanked, %d un-merges, %d persons erased: too few to prove anything", len(b.change), undone, len(whole.batch.Erased))
+			}
+			are := savedAt(t, j, want.Position)
+			for _, workers := range []int{1, 7} {
+				got := run(t, b, filepath.Join(t.TempDir(), "state.db"), new(shelf), pipeline.Options{Workers: workers, CheckpointEvery: time.Hour})
+				got.State, got.Outbox = want.State, want.Outbox // see below; what was said may have to be sent
+				if diff := cmp.Diff(want, got); diff != "" {
+					t.Errorf("another state, with %d workers (-whole +blanked):\n%s", workers, diff)
+				}
+			}
+			said := cmpopts.IgnoreFields(cx.Customer{}, "Ledger", "Tallies")
+			others := 0
+			for id, is := range savedAt(t, b, want.Position) {
+				if diff := cmp.Diff(are[id], is, said, cmp.AllowUnexported(cx.Notice{})); diff != "" {
+					t.Errorf("another %s (-whole +blanked):\n%s", id, diff)
+				}
+				if !cmp.Equal(are[id].Ledger, is.Ledger, cmp.AllowUnexported(cx.Notice{})) {
+					others++
+				}
+			}
+			if others > 2*undone {
+				t.Errorf("to %d customers something else was said, after %d un-merges", others, undone)
+			}
+		})
+	}
+}
+
+// savedAt returns the customers of a log as of a tick.
+func savedAt(t *testing.T, j log, at cx.Position) map[cx.CustomerID]*cx.Customer {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "state.db")
+	run(t, j, path, new(shelf), pipeline.Options{Workers: 2, CheckpointEvery: time.Hour, CutAt: at})
+	db, err := sql.Open("sqlite3", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	rows, err := db.QueryContext(t.Context(), "SELECT blob FROM customers")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	out := map[cx.CustomerID]*cx.Customer{}
+	for rows.Next() {
+		var b []byte
+		if err := rows.Scan(&b); err != nil {
+			t.Fatal(err)
+		}
+		c, err := profile.DecodeCustomer(b)
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[c.ID] = c
+	}
+	if err := rows.Err(); err != nil || len(out) == 0 {
+		t.Fatalf("%d customers, %v", len(out), err)
+	}
+	return out
 }
