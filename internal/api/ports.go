@@ -115,8 +115,32 @@ type Sends interface {
 	Pause(ctx context.Context, w cx.Workspace, paused bool) error
 	// Retry makes what waits due now: all, all of a destination, or one.
 	Retry(ctx context.Context, w cx.Workspace, destination string, k cx.SendKey) (int, error)
+	// Resend has sent again what ended without arriving, as far as is known. With
+	// kind Conflict it says that something may then be done twice and was not asked
+	// for; nothing is sent then.
+	Resend(ctx context.Context, r Resend) (Resent, error)
 	// FormatSecret writes a secret as receivers take it.
 	FormatSecret(secret []byte) string
+}
+
+// Resend says what is to be sent again: one send, or all that a filter lets
+// through.
+type Resend struct {
+	Workspace   cx.Workspace // access.Everywhere: of every workspace
+	Send        cx.SendKey   // not zero: this one
+	Destination string       // "" for all
+	State       cx.DeliveryState
+	Since       cx.Instant // ended since
+	MayRepeat   bool       // also what may have arrived
+	Who         cx.KeyID
+	Why         string
+}
+
+// Resent is what came of a Resend.
+type Resent struct {
+	Sends   int      // that are on their way again
+	Refused []string // why others are not, a sentence each
+	More    bool     // there are more that were not looked at
 }
 
 // Records answers what is in the log: the journal and, before it, the archive.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/cx"
@@ -83,14 +84,20 @@ type retryInput struct {
 	InWorkspace
 	RawBody []byte
 	Body    struct {
-		Destination string `json:"destination,omitempty" doc:"Only what goes there"`
-		Send        string `json:"send,omitempty" doc:"Only this one, s_…"`
-		Why         string `json:"why,omitempty" maxLength:"500"`
+		Destination string    `json:"destination,omitempty" doc:"Only what goes there"`
+		Send        string    `json:"send,omitempty" doc:"Only this one, s_…; one that has failed or is unknown is sent again"`
+		State       string    `json:"state,omitempty" enum:"failed,unknown" doc:"Send again what ended so, at most 500 at once"`
+		Since       time.Time `json:"since,omitzero" doc:"With state: only what ended since"`
+		MayRepeat   bool      `json:"may_repeat,omitempty" doc:"Send again also what may have arrived: a receiver that cannot tell a repetition does it twice"`
+		Why         string    `json:"why,omitempty" maxLength:"500"`
 	}
 }
 
 type retryOutput struct {
-	Retried int `json:"retried" doc:"How many that wait for their next attempt are due now"`
+	Retried int      `json:"retried" doc:"How many that wait for their next attempt are due now"`
+	Resent  int      `json:"resent" doc:"How many that had ended are sent again, with the same Idempotency-Key"`
+	Refused []string `json:"refused,omitempty" doc:"Why others are not"`
+	More    bool     `json:"more,omitempty" doc:"There are more to be sent again: ask again"`
 }
 
 func (a *API) retrySends(ctx context.Context, in *retryInput) (*changed[retryOutput], error) {
@@ -102,10 +109,25 @@ func (a *API) retrySends(ctx context.Context, in *retryInput) (*changed[retryOut
 	if !ok && in.Body.Send != "" {
 		return nil, cx.E(cx.Invalid, "", quote(in.Body.Send)+" is no send; kikubari sends list shows them, s_ and 26 characters")
 	}
-	return change(ctx, a, &in.ChangeInput, in.RawBody, http.StatusOK, func() (access.Update, retryOutput, error) {
-		n, err := a.sends.Retry(ctx, w, in.Body.Destination, key)
-		note := access.Change{Workspace: w, Why: in.reason(in.Body.Why), What: fmt.Sprintf("retry %d sends", n)}
-		return access.Update{Change: note}, retryOutput{n}, err
+	state, _ := cx.ParseDeliveryState(in.Body.State)
+	var since cx.Instant
+	if !in.Body.Since.IsZero() {
+		since = cx.InstantOf(in.Body.Since)
+	}
+	return change(ctx, a, &in.ChangeInput, in.RawBody, http.StatusOK, func() (u access.Update, out retryOutput, err error) {
+		if state == 0 {
+			out.Retried, err = a.sends.Retry(ctx, w, in.Body.Destination, key)
+		}
+		if err == nil && (state != 0 || ok && out.Retried == 0) {
+			var done Resent
+			done, err = a.sends.Resend(ctx, Resend{
+				Workspace: w, Send: key, Destination: in.Body.Destination, State: state, Since: since,
+				MayRepeat: in.Body.MayRepeat, Who: callerOf(ctx).key.ID, Why: in.reason(in.Body.Why),
+			})
+			out.Resent, out.Refused, out.More = done.Sends, done.Refused, done.More
+		}
+		u.Change = access.Change{Workspace: w, Why: in.reason(in.Body.Why), What: fmt.Sprintf("retry %d sends", out.Retried+out.Resent)}
+		return u, out, err
 	})
 }
 

@@ -45,6 +45,11 @@ func (p *post) Retry(_ context.Context, w cx.Workspace, destination string, k cx
 	return 3, nil
 }
 
+func (p *post) Resend(_ context.Context, r Resend) (Resent, error) {
+	p.calls = append(p.calls, fmt.Sprintf("resend %s %v %v %v %v", r.Workspace, r.Send != cx.SendKey{}, r.State, r.Since, r.MayRepeat))
+	return Resent{Sends: 2, Refused: []string{"no"}}, nil
+}
+
 func TestWhoMayHoldUpSends(t *testing.T) {
 	b := newBench(t)
 	keys := map[string]string{"none": "", "browser": b.browser, "read": b.read, "admin": b.admin, "root": b.root, "other": b.other}

@@ -16,7 +16,7 @@ type sendsCmd struct {
 	List   sendsList   `cmd:"" default:"withargs" help:"List what is on its way to destinations, and what did not arrive."`
 	Pause  sendsPause  `cmd:"" help:"Make no attempts until sends are resumed."`
 	Resume sendsResume `cmd:"" help:"Go on sending."`
-	Retry  sendsRetry  `cmd:"" help:"Try what waits for its next attempt now."`
+	Retry  sendsRetry  `cmd:"" help:"Try what waits for its next attempt now, or send again what did not arrive."`
 }
 
 // sendsServer is a server that a command asks about the sends of a workspace.
@@ -133,25 +133,70 @@ func because(why string) map[string]any {
 
 type sendsRetry struct {
 	sendsServer
-	Destination string `placeholder:"NAME" help:"Only what goes there."`
-	Send        string `arg:"" optional:"" help:"Only this one, s_…"`
-	Why         string `placeholder:"TEXT" help:"Why, for the record of changes."`
+	Destination string    `placeholder:"NAME" help:"Only what goes there."`
+	State       string    `enum:",failed,unknown" default:"" placeholder:"STATE" help:"Send again what ended as failed or as unknown."`
+	Since       time.Time `placeholder:"TIME" help:"With --state: only what ended since, such as 2026-11-24T03:00:00Z."`
+	Yes         bool      `help:"Send again also what may have arrived."`
+	Send        []string  `arg:"" optional:"" help:"Only these, s_…; those that ended as failed or unknown are sent again."`
+	Why         string    `placeholder:"TEXT" help:"Why, for the record of changes."`
 }
 
-// Run makes what waits due now.
+// retried is what came of one request.
+type retried struct {
+	Retried, Resent int
+	Refused         []string
+	More            bool
+}
+
+// Run makes what waits due now, or sends again what has ended.
 func (c *sendsRetry) Run(ctx context.Context, s Streams) error {
 	in := because(c.Why)
-	for name, value := range map[string]string{"destination": c.Destination, "send": c.Send} {
+	for name, value := range map[string]string{"destination": c.Destination, "state": c.State} {
 		if value != "" {
 			in[name] = value
 		}
 	}
-	var out struct{ Retried int }
-	if err := c.call(ctx, http.MethodPost, "/api/v1/sends/retry", ofWorkspace(c.Workspace), in, &out); err != nil {
+	if !c.Since.IsZero() {
+		in["since"] = c.Since.Format(time.RFC3339Nano)
+	}
+	if c.Yes {
+		in["may_repeat"] = true
+	}
+	var all retried
+	if len(c.Send) == 0 {
+		if err := c.ask(ctx, in, &all); err != nil {
+			return err
+		}
+	}
+	for _, key := range c.Send {
+		in["send"] = key
+		if err := c.ask(ctx, in, &all); err != nil {
+			return err
+		}
+	}
+	for _, why := range all.Refused {
+		fmt.Fprintln(s.Out, "not sent:", why)
+	}
+	if c.State == "" && all.Resent == 0 {
+		_, err := fmt.Fprintf(s.Out, "%d are tried now\n", all.Retried)
 		return err
 	}
-	_, err := fmt.Fprintf(s.Out, "%d are tried now\n", out.Retried)
+	_, err := fmt.Fprintf(s.Out, "%d are sent again\n", all.Retried+all.Resent)
 	return err
+}
+
+// ask asks until nothing more is left, and adds to all.
+func (c *sendsRetry) ask(ctx context.Context, in map[string]any, all *retried) error {
+	for {
+		var out retried
+		if err := c.call(ctx, http.MethodPost, "/api/v1/sends/retry", ofWorkspace(c.Workspace), in, &out); err != nil {
+			return err
+		}
+		all.Retried, all.Resent, all.Refused = all.Retried+out.Retried, all.Resent+out.Resent, append(all.Refused, out.Refused...)
+		if !out.More || out.Resent == 0 {
+			return nil // those that are refused would be refused again
+		}
+	}
 }
 
 type destinationCmd struct {

@@ -16,9 +16,10 @@ const (
 	CommandErase    CommandKind = 3 // a person is to be forgotten
 	CommandBackfill CommandKind = 4 // statistics that were not kept before are complete
 	CommandRelease  CommandKind = 5 // an identity in quarantine is an ordinary one again
+	CommandResend   CommandKind = 6 // a delivery that did not arrive is to be sent again
 )
 
-var commandKindNames = [...]string{"", "merge", "unmerge", "erase", "backfill", "release"}
+var commandKindNames = [...]string{"", "merge", "unmerge", "erase", "backfill", "release", "resend"}
 
 // String names the kind.
 func (k CommandKind) String() string {

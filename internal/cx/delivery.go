@@ -34,7 +34,7 @@ func ParseSendKey(s string) (SendKey, bool) {
 // the page.
 type Delivery struct {
 	Key         SendKey
-	Position    Position // of the entry that was judged
+	Position    Position // of the entry that was judged, or had it sent again
 	At          Instant  // log time there
 	Workspace   Workspace
 	Customer    CustomerID
@@ -43,7 +43,7 @@ type Delivery struct {
 	Purpose     Purpose
 	Channel     Channel
 	Destination string // a destination document of the workspace
-	Payload     []byte // what is sent, ready
+	Payload     []byte // what is sent, ready; empty in an outbox when it is sent again
 }
 
 // DeliveryState is how far a delivery has come.

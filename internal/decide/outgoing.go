@@ -30,6 +30,24 @@ func Settle(c *cx.Customer, id cx.DecisionID, action string, how cx.DeliveryStat
 	return false
 }
 
+// Resend notes in the ledger of c that a delivery of decision id that has ended
+// is on its way again. It reports false, and changes nothing, when that one has
+// arrived or is on its way. A line that is no longer kept is nothing to note.
+func Resend(c *cx.Customer, id cx.DecisionID, action string) bool {
+	for i := len(c.Ledger) - 1; i >= 0; i-- {
+		l := &c.Ledger[i]
+		if l.Decision != id || l.Action() != action {
+			continue
+		}
+		if l.State != cx.Failed && l.State != cx.Unsure {
+			return false
+		}
+		l.State, l.End = cx.Outgoing, 0
+		return true
+	}
+	return true
+}
+
 // address writes what action a sends, d.values filled in, into scratch memory
 // that is valid until the next write:
 //

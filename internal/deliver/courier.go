@@ -213,11 +213,15 @@ func (c *Courier) reconcile(ctx context.Context) error {
 	var items []Item
 	err = c.opts.Outbox.EachDelivery(ctx, 0, func(d cx.Delivery) error {
 		upto = max(upto, d.Position)
-		if known, err := c.opts.Store.Known(ctx, d.Key); err != nil || known {
+		known, err := c.opts.Store.Known(ctx, d.Key)
+		if err != nil || known >= d.Position {
 			return err
 		}
 		i := Item{Delivery: d, State: cx.DeliveryQueued, Due: now}
 		switch {
+		case known != 0: // to be sent again
+		case len(d.Payload) == 0:
+			i.settle(cx.DeliveryUnknown, "what was to be sent again is lost", now)
 		case released == 0:
 			c.doubt(&i, "the record of what was sent is lost", now, now)
 		case d.Position <= released:
@@ -244,7 +248,15 @@ func (c *Courier) take(ctx context.Context) error {
 	var items []Item
 	err = c.opts.Outbox.EachDelivery(ctx, released, func(d cx.Delivery) error {
 		upto = max(upto, d.Position)
-		items = append(items, Item{Delivery: d, State: cx.DeliveryQueued, Due: now})
+		i := Item{Delivery: d, State: cx.DeliveryQueued, Due: now}
+		if len(d.Payload) == 0 {
+			if known, err := c.opts.Store.Known(ctx, d.Key); err != nil {
+				return err
+			} else if known == 0 {
+				i.settle(cx.DeliveryUnknown, "what was to be sent again is lost", now)
+			}
+		}
+		items = append(items, i)
 		return nil
 	})
 	if err != nil || len(items) == 0 && c.opts.Now().Sub(c.moved) < time.Minute {

@@ -51,6 +51,19 @@ func (c *Courier) Retry(ctx context.Context, w cx.Workspace, destination string,
 	return n, nil
 }
 
+// Resendable returns up to limit deliveries that failed or are unknown and can be
+// sent again, by position.
+func (c *Courier) Resendable(ctx context.Context, f Filter, limit int) ([]Item, error) {
+	return c.opts.Store.Resendable(ctx, f, limit)
+}
+
+// Repeats reports whether sending the item again may have its receiver do it
+// twice: it may have arrived, and the receiver cannot tell.
+func (c *Courier) Repeats(i *Item) bool {
+	s := c.opts.Senders[i.Channel]
+	return i.State == cx.DeliveryUnknown && (s == nil || !s.Idempotent(&i.Delivery))
+}
+
 // List returns up to limit deliveries, the unsettled first.
 func (c *Courier) List(ctx context.Context, f Filter, limit int) ([]Item, error) {
 	return c.opts.Store.List(ctx, f, limit)

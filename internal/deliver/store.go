@@ -12,10 +12,12 @@ type Store interface {
 	// Released returns the position up to which deliveries were taken out of
 	// checkpoints, 0 when that has never been done.
 	Released(ctx context.Context) (cx.Position, error)
-	// Known reports whether a delivery was taken before and is not forgotten.
-	Known(ctx context.Context, k cx.SendKey) (bool, error)
-	// Take adds deliveries, passing over known ones, and moves Released up, in one
-	// transaction.
+	// Known returns the position at which a delivery that was taken before, and is not
+	// forgotten, was last decided on; 0 for any other.
+	Known(ctx context.Context, k cx.SendKey) (cx.Position, error)
+	// Take adds deliveries and moves Released up, in one transaction. One that is
+	// known is passed over, unless its position is above the known one: then it is to
+	// be sent again, with the payload that is kept.
 	Take(ctx context.Context, items []Item, released cx.Position) error
 
 	// Queues returns the queues that have something queued.
@@ -29,7 +31,7 @@ type Store interface {
 	// Interrupted returns every item that is marked as being tried.
 	Interrupted(ctx context.Context) ([]Item, error)
 	// Record keeps State, Attempts, Due, Doubt, Reason and SettledAt of items. The
-	// payloads of settled ones are dropped.
+	// payloads of those that were sent are dropped.
 	Record(ctx context.Context, items []Item) error
 	// Expire settles the queued items of a queue that were decided before a time
 	// and have been tried, or are not transactional: as failed, or as unknown where
@@ -48,6 +50,10 @@ type Store interface {
 	// Forget drops sent items that were told up to a position, because a checkpoint
 	// knows of them, and such items of other fates that were settled before a time.
 	Forget(ctx context.Context, told cx.Position, settledBefore cx.Instant) error
+
+	// Resendable returns up to limit items that failed or are unknown, whose fate is
+	// in the journal and whose payload is kept, by position.
+	Resendable(ctx context.Context, f Filter, limit int) ([]Item, error)
 
 	// List returns up to limit items without their payloads: the unsettled first,
 	// by when they are due, then the settled, newest first.
@@ -112,6 +118,10 @@ type Filter struct {
 	Workspace   cx.Workspace // Everywhere is as good as none
 	Destination string
 	State       cx.DeliveryState
+
+	// Of Resendable only.
+	Key   cx.SendKey
+	Since cx.Instant // settled since
 }
 
 // Count says how many items of a queue are in a state.

@@ -26,7 +26,7 @@ type part struct {
 	spilled   []SpillRow
 
 	deliveries []cx.Delivery
-	settled    []cx.SendKey
+	settled    []Settlement
 	merges     []MergeChange
 }
 
@@ -120,6 +120,7 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 			}
 		}
 		c.Customers = sorted(c.Customers)
+		slices.SortStableFunc(c.Deliveries, func(a, b cx.Delivery) int { return cmp.Compare(a.Position, b.Position) })
 		slices.SortStableFunc(c.Merges, func(a, b MergeChange) int { return cmp.Compare(a.Position, b.Position) })
 		if !s.awaitWarehouse(ctx, head.position) || !s.commit(ctx, c) {
 			return

@@ -48,6 +48,8 @@ func (s *Shard) command(at cx.Position, payload []byte) error {
 		return s.commandBackfill(at, &c)
 	case cx.CommandRelease:
 		err = s.release(at, &c)
+	case cx.CommandResend:
+		err = s.commandResend(at, &c)
 	default:
 		return fmt.Errorf("command at %v: this version does not know %s: run a newer one", at, c.Kind)
 	}

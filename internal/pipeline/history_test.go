@@ -175,6 +175,7 @@ type life struct {
 	path  string
 
 	said     []cx.Event
+	sent     []cx.Delivery // whose fates were told
 	commands [][]byte
 	ids      []cx.CustomerID // who was once
 	handled  int             // values that came into quarantine and were seen to
@@ -586,6 +587,12 @@ func (l *life) fates() {
 		}
 		l.tell("%v %s was %v", l.append(cx.Entry{Kind: cx.EntryFate, Payload: cx.AppendFate(nil, &f)}), d.Key, f.State)
 		l.count("fate")
+		l.sent = append(l.sent, d)
+	}
+	if len(l.sent) > 0 && l.r.IntN(2) == 0 {
+		d := l.sent[l.r.IntN(len(l.sent))]
+		l.tell("%v %s once more", l.command(cx.CommandResend, cx.AppendResend(nil, &d)), d.Key)
+		l.count("resend")
 	}
 }
 

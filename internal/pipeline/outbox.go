@@ -63,7 +63,7 @@ func (w *worker) settle(l *lane, o *order) {
 		return
 	}
 	delete(l.outbox, o.fate.Key)
-	w.next.settled = append(w.next.settled, o.fate.Key)
+	w.next.settled = append(w.next.settled, Settlement{o.fate.Key, o.at})
 	if w.wanted(o.at) {
 		w.feed.Deliveries = append(w.feed.Deliveries, DeliveryRow{Position: o.at, At: w.scope.Now, Fate: *o.fate})
 	}

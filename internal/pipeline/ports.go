@@ -80,8 +80,15 @@ type Checkpoint struct {
 	Spilled    []SpillRow
 	SpillFloor uint32          // spilled marks received before this second may be dropped
 	Deliveries []cx.Delivery   // put into the outbox …
-	Settled    []cx.SendKey    // … and then taken out of it: their fate is known
+	Settled    []Settlement    // … and taken out of it again: their fate is known
 	Erased     []cx.CustomerID // of whom, after all that, nothing may be left
+}
+
+// Settlement takes a delivery out of the outbox, unless it was put there after
+// Position, that of the fate.
+type Settlement struct {
+	Key      cx.SendKey
+	Position cx.Position
 }
 
 // CustomerRow is one customer, encoded. Due is the earliest due time of its

@@ -111,6 +111,7 @@ const (
 	orderBegin                     // be there, and have identities
 	orderSettle                    // take a delivery out of the outbox: its fate is known
 	orderFate                      // note the fate of a delivery in the ledger
+	orderResend                    // put a delivery into the outbox again
 	orderBequeath                  // an un-merge: tell which marks of a merged customer were spilled
 	orderSplit                     // an un-merge: give others what is theirs
 	orderRevive                    // an un-merge: take what the split gives
@@ -135,6 +136,7 @@ type order struct {
 	merge     *profile.Merge // that is made
 	split     *split         // of an un-merge
 	fate      *cx.Fate
+	delivery  *cx.Delivery    // that is to be sent again
 	family    []cx.CustomerID // of a person that is erased
 	taught    *cx.Lesson      // by an event whose person was erased
 }
@@ -220,6 +222,8 @@ func (w *worker) take(b *batch) {
 			w.settle(l, o)
 		case orderFate:
 			w.fate(l, o)
+		case orderResend:
+			w.resend(l, o)
 		case orderBequeath:
 			o.hand.loser <- given{marks: w.marksOf(o.customer)}
 		case orderSplit:

@@ -78,7 +78,7 @@ func (w *writer) open(path string) (err error) {
 		{&w.dropSighting, "DELETE FROM sightings WHERE workspace = ? AND namespace = ? AND value = ?"},
 		{&w.putSpilled, "REPLACE INTO spilled (customer, message, at) VALUES (?, ?, ?)"},
 		{&w.putDelivery, "REPLACE INTO outbox (" + outboxColumns + ") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"},
-		{&w.dropDelivery, "DELETE FROM outbox WHERE key = ?"},
+		{&w.dropDelivery, "DELETE FROM outbox WHERE key = ? AND position < ?"},
 		{&w.dropSpilled, "DELETE FROM spilled WHERE (customer, message) IN (SELECT customer, message FROM spilled WHERE at < ? ORDER BY at LIMIT ?)"},
 	} {
 		if *p.to, err = w.prepare(p.query); err != nil {

@@ -54,9 +54,9 @@ func (w *writer) writeOutbox(c *pipeline.Checkpoint) error {
 		}
 		makeWay(i)
 	}
-	for i, k := range c.Settled {
-		if err := w.dropDelivery.exec(keyBytes(k)); err != nil {
-			return fmt.Errorf("delivery %v: %w", k, err)
+	for i, x := range c.Settled {
+		if err := w.dropDelivery.exec(keyBytes(x.Key), int64(x.Position)); err != nil {
+			return fmt.Errorf("delivery %v: %w", x.Key, err)
 		}
 		makeWay(i)
 	}

@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"errors"
@@ -23,7 +24,7 @@ type Sends struct {
 	queues, due, claim, interrupted  *stmt
 	expire, hurry, hurryAll          *stmt
 	untold, told, forget, forgetLong *stmt
-	list, tally                      *stmt
+	list, tally, resendable          *stmt
 	readPaused, pause, resume        *stmt
 }
 
@@ -65,14 +66,17 @@ func (s *Sends) prepareAll() (err error) {
 		{&s.rollback, "ROLLBACK"},
 		{&s.readReleased, "SELECT released FROM head"},
 		{&s.moveReleased, "UPDATE head SET released = max(released, ?)"},
-		{&s.known, "SELECT 1 FROM sends WHERE key = ?"},
-		{&s.add, "INSERT OR IGNORE INTO sends (" + sendColumns + ", told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)"},
-		{&s.set, "UPDATE sends SET state = ?1, attempts = ?2, due = ?3, doubt = ?4, reason = ?5, settled_at = ?6, payload = CASE WHEN ?1 > 2 THEN x'' ELSE payload END WHERE key = ?7"},
+		{&s.known, "SELECT position FROM sends WHERE key = ?"},
+		{&s.add, "INSERT INTO sends (" + sendColumns + ", told) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 0)" +
+			" ON CONFLICT (key) DO UPDATE SET position = excluded.position, at = excluded.at, customer = excluded.customer, state = excluded.state," +
+			" due = excluded.due, doubt = doubt OR state = 5, reason = excluded.reason, settled_at = excluded.settled_at, told = 0" +
+			" WHERE excluded.position > sends.position"},
+		{&s.set, "UPDATE sends SET state = ?1, attempts = ?2, due = ?3, doubt = ?4, reason = ?5, settled_at = ?6, payload = CASE WHEN ?1 = 3 THEN x'' ELSE payload END WHERE key = ?7"},
 		{&s.queues, "SELECT DISTINCT workspace, channel, destination FROM sends WHERE state = 1"},
 		{&s.due, "SELECT due FROM sends WHERE state = 1 AND " + sameQueue + " ORDER BY due LIMIT 1"},
 		{&s.claim, "SELECT " + sendColumns + " FROM sends WHERE state = 1 AND " + sameQueue + " AND due <= ? ORDER BY due, position LIMIT ?"},
 		{&s.interrupted, "SELECT " + sendColumns + " FROM sends WHERE state = 2 ORDER BY key"},
-		{&s.expire, "UPDATE sends SET state = CASE doubt WHEN 0 THEN 4 ELSE 5 END, reason = ? || CASE reason WHEN '' THEN '' ELSE ': ' || reason END, settled_at = ?, payload = x''" +
+		{&s.expire, "UPDATE sends SET state = CASE doubt WHEN 0 THEN 4 ELSE 5 END, reason = ? || CASE reason WHEN '' THEN '' ELSE ': ' || reason END, settled_at = ?" +
 			" WHERE state = 1 AND " + sameQueue + " AND at < ? AND (attempts > 0 OR purpose <> 'transactional')"},
 		{&s.hurry, "UPDATE sends SET due = ? WHERE state = 1 AND " + sameQueue + " AND key = ?"},
 		{&s.hurryAll, "UPDATE sends SET due = ? WHERE state = 1 AND " + sameQueue},
@@ -82,6 +86,8 @@ func (s *Sends) prepareAll() (err error) {
 		{&s.forgetLong, "DELETE FROM sends WHERE told > 0 AND told <= ? AND settled_at < ?"},
 		{&s.list, "SELECT " + sendColumns + " FROM sends WHERE (?1 = '*' OR workspace = ?1) AND (?2 = '' OR destination = ?2) AND (?3 = 0 OR state = ?3)" +
 			" ORDER BY state > 2, CASE WHEN state > 2 THEN -settled_at ELSE due END, position LIMIT ?4"},
+		{&s.resendable, "SELECT " + sendColumns + " FROM sends WHERE state IN (4, 5) AND told > 0 AND length(payload) > 0 AND (?1 = '*' OR workspace = ?1)" +
+			" AND (?2 = '' OR destination = ?2) AND (?3 = 0 OR state = ?3) AND settled_at >= ?4 AND (?5 = zeroblob(16) OR key = ?5) ORDER BY position, key LIMIT ?6"},
 		{&s.tally, "SELECT workspace, channel, destination, state, count(*), min(at) FROM sends GROUP BY workspace, channel, destination, state"},
 		{&s.readPaused, "SELECT workspace FROM paused ORDER BY workspace"},
 		{&s.pause, "INSERT OR IGNORE INTO paused (workspace) VALUES (?)"},
@@ -142,11 +148,11 @@ func (s *Sends) Released(ctx context.Context) (p cx.Position, err error) {
 }
 
 // Known makes Sends a deliver.Store.
-func (s *Sends) Known(ctx context.Context, k cx.SendKey) (known bool, err error) {
+func (s *Sends) Known(ctx context.Context, k cx.SendKey) (at cx.Position, err error) {
 	err = s.alone(ctx, "look for a delivery", func() error {
-		return s.known.each(func([]driver.Value) error { known = true; return nil }, keyBytes(k))
+		return s.known.each(func(v []driver.Value) error { at = cx.Position(v[0].(int64)); return nil }, keyBytes(k))
 	})
-	return known, err
+	return at, err
 }
 
 // Take makes Sends a deliver.Store.
@@ -311,14 +317,23 @@ func (s *Sends) Forget(ctx context.Context, told cx.Position, settledBefore cx.I
 	return err
 }
 
+// Resendable makes Sends a deliver.Store.
+func (s *Sends) Resendable(ctx context.Context, f deliver.Filter, limit int) (items []deliver.Item, err error) {
+	err = s.alone(ctx, "look for what may be sent again", func() (err error) {
+		items, err = s.resendable.items(workspaceOf(f), f.Destination, int64(f.State), int64(f.Since), keyBytes(f.Key), int64(limit))
+		return err
+	})
+	return items, err
+}
+
+func workspaceOf(f deliver.Filter) string {
+	return string(cmp.Or(f.Workspace, deliver.Everywhere))
+}
+
 // List makes Sends a deliver.Store.
 func (s *Sends) List(ctx context.Context, f deliver.Filter, limit int) (items []deliver.Item, err error) {
-	w := f.Workspace
-	if w == "" {
-		w = deliver.Everywhere
-	}
 	err = s.alone(ctx, "list deliveries", func() (err error) {
-		items, err = s.list.items(string(w), f.Destination, int64(f.State), int64(limit))
+		items, err = s.list.items(workspaceOf(f), f.Destination, int64(f.State), int64(limit))
 		return err
 	})
 	for i := range items {

@@ -23,15 +23,28 @@ func outbox(t *testing.T, open func() pipeline.Store) {
 	equal(t, "the outbox, by position and key", deliveries(t, m, 0), []cx.Delivery{early, twin, full})
 	equal(t, "the outbox above a position", deliveries(t, m, cx.At(2, 0)), []cx.Delivery{twin, full})
 
-	m.commit(pipeline.Checkpoint{Settled: []cx.SendKey{early.Key, {4, 4}}})
+	m.commit(pipeline.Checkpoint{Settled: settled(cx.At(8, 0), early.Key, cx.SendKey{4, 4})})
 	brief := cx.Delivery{Key: cx.SendKey{5, 5}, Position: cx.At(9, 0), Payload: []byte("{}")}
-	m.commit(pipeline.Checkpoint{Deliveries: []cx.Delivery{brief}, Settled: []cx.SendKey{brief.Key, twin.Key}})
+	m.commit(pipeline.Checkpoint{Deliveries: []cx.Delivery{brief}, Settled: settled(cx.At(10, 0), brief.Key, twin.Key)})
 	equal(t, "the outbox after fates", deliveries(t, m, 0), []cx.Delivery{full})
 
-	stale := m.next(pipeline.Checkpoint{Deliveries: []cx.Delivery{brief}, Settled: []cx.SendKey{full.Key}})
+	stale := m.next(pipeline.Checkpoint{Deliveries: []cx.Delivery{brief}, Settled: settled(cx.At(11, 0), full.Key)})
 	stale.Previous--
 	conflicts(t, "a checkpoint out of place", m.Checkpoint(ctx, stale))
 	equal(t, "the outbox after a refusal", deliveries(t, m, 0), []cx.Delivery{full})
+
+	again := full
+	again.Position = cx.At(12, 0) // its fate was told before it was sent again
+	m.commit(pipeline.Checkpoint{Deliveries: []cx.Delivery{again}, Settled: settled(cx.At(11, 0), full.Key)})
+	equal(t, "the outbox after one is sent again", deliveries(t, m, 0), []cx.Delivery{again})
+}
+
+// settled are the settlements of deliveries by fates at a position.
+func settled(at cx.Position, keys ...cx.SendKey) (out []pipeline.Settlement) {
+	for _, k := range keys {
+		out = append(out, pipeline.Settlement{Key: k, Position: at})
+	}
+	return out
 }
 
 func deliveries(t *testing.T, s pipeline.Store, after cx.Position) (out []cx.Delivery) {
