@@ -25,7 +25,8 @@ type Backfill struct {
 	Statistics []string `json:"statistics" example:"sum(\"Order Completed\", \"total\", \"all\")"`
 	Asked      string   `json:"asked" doc:"Position of the set that asked for them"`
 	Percent    int      `json:"percent" doc:"How much of the log has been folded; 100 when the statistics are known"`
-	Folded     uint64   `json:"folded" doc:"Records of the log that have been folded, of …"`
+	Left       int      `json:"left_seconds,omitempty" doc:"Until they are known, roughly; absent while that cannot be told"`
+	Folded     uint64   `json:"folded" doc:"Entries of the log that have been folded, of …"`
 	Of         uint64   `json:"of" doc:"… so many by now"`
 	Known      string   `json:"known,omitempty" doc:"Position from which on the statistics are known; absent while they are not"`
 	Since      Time     `json:"since,omitempty" doc:"They count from then on only; absent when they count everything"`

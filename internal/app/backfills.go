@@ -1,6 +1,8 @@
 package app
 
 import (
+	"time"
+
 	"github.com/kikubari/kikubari/internal/access"
 	"github.com/kikubari/kikubari/internal/api"
 	"github.com/kikubari/kikubari/internal/cx"
@@ -19,8 +21,8 @@ func (p publisher) Backfills(w cx.Workspace) (list []api.Backfill) {
 
 func backfillOf(b *pipeline.BackfillProgress) api.Backfill {
 	out := api.Backfill{
-		Workspace: string(b.Workspace), Number: b.Number, Asked: b.Asked.String(), Percent: b.Percent(),
-		Folded: b.Folded, Of: b.Of, Since: api.TimeOf(b.Since), Judged: b.TakenOver, Statistics: []string{},
+		Workspace: string(b.Workspace), Number: b.Number, Asked: b.Asked.String(), Percent: b.Percent,
+		Folded: b.Folded, Of: b.Of, Left: int(b.Left.Round(time.Second) / time.Second), Since: api.TimeOf(b.Since), Judged: b.TakenOver, Statistics: []string{},
 	}
 	for _, s := range b.Statistics {
 		out.Statistics = append(out.Statistics, s.String())
@@ -40,7 +42,7 @@ func (a *App) filling(w cx.Workspace) map[string]int {
 			continue
 		}
 		for _, s := range b.Statistics {
-			done[s.String()] = b.Percent()
+			done[s.String()] = b.Percent
 		}
 	}
 	return done
@@ -52,7 +54,7 @@ func (a *App) filled(w cx.Workspace, at cx.Position) int {
 	done := 100
 	for _, b := range a.shard.Backfills() {
 		if b.Workspace == w && b.Asked < at {
-			done = min(done, b.Percent())
+			done = min(done, b.Percent)
 		}
 	}
 	return done

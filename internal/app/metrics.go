@@ -164,10 +164,10 @@ func (a *App) measure() {
 		}
 		return float64(n)
 	})
-	gauge("kikubari_backfill_sequence", "Sequence of the newest record that the running back-fill has folded; 0 when none runs.", func() float64 {
+	gauge("kikubari_backfill_left", "Entries of the log that the running back-fill has still to fold; 0 when none runs.", func() float64 {
 		for _, b := range a.shard.Backfills() {
 			if b.Valid == 0 && b.Of != 0 {
-				return float64(b.Folded)
+				return float64(b.Of - b.Folded)
 			}
 		}
 		return 0

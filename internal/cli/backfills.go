@@ -21,6 +21,7 @@ type backfill struct {
 	Number     uint64   `json:"number"`
 	Statistics []string `json:"statistics"`
 	Percent    int      `json:"percent"`
+	Left       int      `json:"left_seconds"`
 	Known      string   `json:"known"`
 	Since      string   `json:"since"`
 	Judged     int      `json:"judged"`
@@ -53,7 +54,7 @@ func (c *backfillsCmd) Run(ctx context.Context, s Streams) error {
 }
 
 func (b *backfill) state() string {
-	state := fmt.Sprintf("%d %%", b.Percent)
+	state := fmt.Sprintf("%d %%", b.Percent) + left(b.Left)
 	if b.Known != "" {
 		state = fmt.Sprintf("known; %d %% of the customers judged again", b.Judged)
 	}
@@ -66,14 +67,14 @@ func (b *backfill) state() string {
 // awaitBackfills says what the set that was just published has still to wait for
 // and, if asked to, waits until all of it is known and everybody judged.
 func (c *applyCmd) awaitBackfills(ctx context.Context, s Streams) error {
-	said, since := "", ""
+	said, since := sum{}, ""
 	for {
 		var list []backfill
 		if err := c.call(ctx, http.MethodGet, "/api/v1/backfills", ofWorkspace(c.Workspace), nil, &list); err != nil {
 			return err
 		}
 		if len(list) == 0 {
-			if said != "" {
+			if said != (sum{}) {
 				_, err := fmt.Fprintln(s.Out, "all statistics are known"+since)
 				return err
 			}
@@ -84,8 +85,8 @@ func (c *applyCmd) awaitBackfills(ctx context.Context, s Streams) error {
 				since = "; what is new is counted since " + list[i].Since + ", for the log before that is not kept"
 			}
 		}
-		if now := sumOf(list); now != said {
-			fmt.Fprintln(s.Out, now)
+		if now := sumOf(list); now.state != said.state {
+			fmt.Fprintln(s.Out, now.state+left(now.left))
 			said = now
 		}
 		if !c.Wait {
@@ -100,22 +101,43 @@ func (c *applyCmd) awaitBackfills(ctx context.Context, s Streams) error {
 	}
 }
 
-// sumOf says in a line how far back-fills are.
-func sumOf(list []backfill) string {
+// sum is how far back-fills are, in a line.
+type sum struct {
+	state string
+	left  int // seconds, 0 when that cannot be told
+}
+
+func sumOf(list []backfill) (out sum) {
 	statistics, least, judged := 0, 100, 100
 	for _, b := range list {
 		if b.Known == "" {
 			statistics += len(b.Statistics)
 			least = min(least, b.Percent)
+			out.left = max(out.left, b.Left)
 		} else {
 			judged = min(judged, b.Judged)
 		}
 	}
 	switch statistics {
 	case 0:
-		return fmt.Sprintf("the new statistics are known; %d %% of the customers are judged again", judged)
+		out.state = fmt.Sprintf("the new statistics are known; %d %% of the customers are judged again", judged)
 	case 1:
-		return fmt.Sprintf("1 statistic is being back-filled: %d %%", least)
+		out.state = fmt.Sprintf("1 statistic is being back-filled: %d %%", least)
+	default:
+		out.state = fmt.Sprintf("%d statistics are being back-filled: %d %%", statistics, least)
 	}
-	return fmt.Sprintf("%d statistics are being back-filled: %d %%", statistics, least)
+	return out
+}
+
+// left says how much time is left, "" when that cannot be told.
+func left(seconds int) string {
+	switch {
+	case seconds == 0:
+		return ""
+	case seconds < 90:
+		return fmt.Sprintf(", about %d s left", seconds)
+	case seconds < 90*60:
+		return fmt.Sprintf(", about %d min left", (seconds+30)/60)
+	}
+	return fmt.Sprintf(", about %d h left", (seconds+30*60)/3600)
 }

@@ -107,6 +107,9 @@ func (s *Shard) confineState() {
 	if r == nil {
 		return
 	}
+	if r.origin.Since != 0 && s.position.Sequence() == r.origin.From { // the state of the checkpoint
+		s.state.before = s.state.entries
+	}
 	maps.DeleteFunc(s.state.workspaces, func(name cx.Workspace, _ *workspace) bool { return r.foreign(name) })
 	if s.state.workspaces[r.workspace] == nil { // before its first set
 		w := *unpublished
@@ -224,6 +227,7 @@ type filler struct {
 	number uint64
 	about  cx.Workspace
 	origin Origin
+	pace   pace
 	store  ScratchStore
 	shard  *Shard
 	stop   context.CancelFunc
@@ -259,6 +263,7 @@ func (s *Shard) openFiller(ctx context.Context, w *workspace, f *backfill, from 
 	}
 	running, stop := context.WithCancel(ctx)
 	fl := &filler{number: f.number, about: w.name, origin: origin, store: store, shard: shard, stop: stop, ended: make(chan struct{})}
+	fl.pace.begin(s.entriesTaken.Load(), shard.entriesTaken.Load(), time.Now())
 	go func() {
 		defer close(fl.ended)
 		if shard.complete() {

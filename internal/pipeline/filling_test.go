@@ -88,7 +88,7 @@ func TestBackfillWhileEventsGoOn(t *testing.T) {
 		t.Error("the new statistics are known at once")
 	}
 	publish(definition.File{Name: "late.yaml", Text: []byte("kind: segment\nname: late\nwhen: 'count(\"Product Removed\", \"5d\") > 1'\n")})
-	if b := s.Backfills(); len(b) != 2 || b[0].Percent() != 0 || len(b[0].Statistics) < 50 || len(b[1].Statistics) != 1 {
+	if b := s.Backfills(); len(b) != 2 || b[0].Percent != 0 || len(b[0].Statistics) < 50 || len(b[1].Statistics) != 1 {
 		t.Errorf("the back-fills are %+v", b)
 	}
 	close(letGo)

@@ -2,6 +2,8 @@ package pipeline
 
 import (
 	"slices"
+	"sync"
+	"time"
 
 	"github.com/kikubari/kikubari/internal/cx"
 )
@@ -12,23 +14,47 @@ type BackfillProgress struct {
 	Number     uint64
 	Asked      cx.Position // of the set that asked for it
 	Statistics []cx.StatisticSpec
-	Valid      cx.Position // from which on the statistics are known; 0 while they are not
-	Since      cx.Instant  // they count from then on only; 0: from the beginning
-	Folded     uint64      // records of the log, of …
-	Of         uint64      // … so many by now; 0 when it has not begun
-	TakenOver  int         // per cent of the customers that have looked at them, roughly
+	Valid      cx.Position   // from which on the statistics are known; 0 while they are not
+	Since      cx.Instant    // they count from then on only; 0: from the beginning
+	Folded     uint64        // entries of the log that is kept, of …
+	Of         uint64        // … so many by now; 0 when it has not begun
+	Percent    int           // how much of that has been folded; it does not fall while a filler runs, and is 100 only when the statistics are known
+	Left       time.Duration // until they are, roughly; 0 when that cannot be told
+	TakenOver  int           // per cent of the customers that have looked at them, roughly
 }
 
-// Percent is how much of the log has been folded, 0 to 100. It is 100 only when
-// the statistics are known.
-func (b *BackfillProgress) Percent() int {
-	switch {
-	case b.Valid != 0:
-		return 100
-	case b.Of == 0:
-		return 0
+// freezeEntries notes, at a tick, how many entries the log has up to it.
+func (s *Shard) freezeEntries() {
+	if s.state.entries == s.entries {
+		return
 	}
-	return int(min(99, 100*b.Folded/b.Of))
+	next := *s.state
+	next.entries = s.entries
+	s.setState(&next)
+}
+
+// pace is how fast a filler comes nearer to the end of the log.
+type pace struct {
+	mu    sync.Mutex
+	begun time.Time
+	gap   uint64 // entries between the filler and the end when it began
+	most  int    // per cent that were told
+}
+
+func (p *pace) begin(end, at uint64, now time.Time) { p.begun, p.gap = now, end-min(at, end) }
+
+// tell fills in how much has been folded and what is left.
+func (p *pace) tell(b *BackfillProgress, now time.Time) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if b.Of > 0 {
+		p.most = max(p.most, int(min(99, 100*b.Folded/b.Of)))
+	}
+	b.Percent = p.most
+	gap, worked := b.Of-b.Folded, now.Sub(p.begun)
+	if gap > 0 && gap < p.gap && worked >= time.Second {
+		b.Left = time.Duration(float64(worked) * float64(gap) / float64(p.gap-gap))
+	}
 }
 
 // Backfills lists the back-fills that run or wait, and those that some customers
@@ -55,8 +81,11 @@ func (s *Shard) progressOf(w *workspace, f *backfill) BackfillProgress {
 	}
 	if fl := s.fillers.get(f.number); fl != nil && s.opts.History != nil {
 		p.Since = fl.origin.Since
-		p.Of, _ = s.opts.History.Last()
-		p.Folded = min(fl.shard.Progress().Applied.Sequence(), p.Of)
+		p.Folded, p.Of = s.foldedBy(fl)
+		fl.pace.tell(&p, time.Now())
+	}
+	if f.valid != 0 {
+		p.Percent, p.Left = 100, 0
 	}
 	for lane, next := range f.next {
 		first := cx.CustomerID(lane) * laneIDs
@@ -67,6 +96,18 @@ func (s *Shard) progressOf(w *workspace, f *backfill) BackfillProgress {
 	}
 	p.TakenOver = min(p.TakenOver/max(1, len(f.next)), 100)
 	return p
+}
+
+// foldedBy returns how many entries a filler has folded, and how many there are by
+// now. Where an earlier version has not counted entries, these are records.
+func (s *Shard) foldedBy(fl *filler) (folded, of uint64) {
+	if folded, of = fl.shard.entriesTaken.Load(), s.entriesTaken.Load(); folded == 0 || of == 0 {
+		of, _ = s.opts.History.Last()
+		first := fl.origin.From - 1
+		return min(fl.shard.Progress().Applied.Sequence(), of) - first, of - first
+	}
+	before := fl.shard.published.Load().before
+	return min(folded, of) - before, of - before
 }
 
 // Since says since when the statistics of a workspace count that do not count

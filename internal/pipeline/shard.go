@@ -100,6 +100,7 @@ type Shard struct {
 	knows      sync.Mutex // of the resolver: held by the sequencer while it takes a record, but not while it waits
 	state      *shared
 	position   cx.Position // of the last entry taken
+	entries    uint64      // of the log up to there, 0 when that is not known
 	now        cx.Instant
 	skip       cx.Position // warehouse rows up to here are stored already
 	askers     askers
@@ -126,6 +127,7 @@ type Shard struct {
 	names        atomic.Pointer[map[cx.Workspace]cx.Workspace]
 	published    atomic.Pointer[shared] // the state of the last tick, for readers outside
 	applied      atomic.Uint64          // position of the last entry handed to the lanes
+	entriesTaken atomic.Uint64          // entries of the log up to there, 0 when that is not known
 	logTime      atomic.Int64           // log time of that entry
 	lastTick     atomic.Int64           // log time of the last tick
 	identities   atomic.Int64           // known to the resolver
@@ -232,6 +234,8 @@ func (s *Shard) recover(ctx context.Context) error {
 		return err
 	}
 	s.confineState()
+	s.entries = s.state.entries
+	s.entriesTaken.Store(s.entries)
 	s.imports, s.watches, s.addressees = maps.Clone(s.state.imports), maps.Clone(s.state.watches), maps.Clone(s.state.addressees)
 	for _, pair := range s.state.apart {
 		s.resolver.KeepApart(pair[0], pair[1])
@@ -394,6 +398,9 @@ func (s *Shard) record(r *journal.Record) error {
 		if at <= s.position {
 			continue
 		}
+		if s.entries > 0 || s.position == 0 {
+			s.entries++
+		}
 		if i%yieldEvery == yieldEvery-1 && s.opts.reduced != nil {
 			runtime.Gosched()
 		}
@@ -432,6 +439,7 @@ func (s *Shard) record(r *journal.Record) error {
 	}
 	s.send()
 	s.applied.Store(uint64(s.position))
+	s.entriesTaken.Store(s.entries)
 	s.logTime.Store(int64(s.now))
 	s.identities.Store(int64(s.resolver.Identities()))
 	s.shut.Store(int64(s.resolver.Shut()))

@@ -29,6 +29,9 @@ type shared struct {
 	pasts      []cx.Workspace  // that have had an event, sorted
 	backfill   uint64          // number of the last back-fill, over all workspaces
 
+	entries uint64 // of the log up to the last tick; 0 when an earlier version has not counted them
+	before  uint64 // so many of them came before that with which a filler began
+
 	takingOver bool // some back-fill is open; follows from workspaces
 }
 
@@ -75,8 +78,8 @@ func (w *workspace) segmentName(slot int) string {
 // sharedCodec is the first byte of the encoding. It changes with the format;
 // decodeShared keeps reading the earlier ones: 1 had no imports, 2 nobody who is
 // kept apart, 3 no back-fills, 4 nobody without an identity,
-// 5 no addressees.
-const sharedCodec = 6
+// 5 no addressees, 6 no number of entries.
+const sharedCodec = 7
 
 // encode writes the state for a checkpoint. Equal states have equal encodings.
 func (s *shared) encode() []byte {
@@ -96,7 +99,8 @@ func (s *shared) encode() []byte {
 	for _, id := range s.nameless {
 		b = binary.AppendUvarint(b, uint64(id))
 	}
-	return s.addressees.appendTo(b)
+	b = s.addressees.appendTo(b)
+	return binary.AppendUvarint(binary.AppendUvarint(b, s.entries), s.before)
 }
 
 // names returns the workspaces that have published, in order.
@@ -150,6 +154,9 @@ func decodeShared(b []byte) (*shared, error) {
 	}
 	if b[0] >= 6 {
 		s.addressees = readAddressees(&r)
+	}
+	if b[0] >= 7 {
+		s.entries, s.before = r.Uvarint(), r.Uvarint()
 	}
 	if err := r.End(); err != nil {
 		return nil, fmt.Errorf("shared state: %w", err)

@@ -105,6 +105,7 @@ func (s *Shard) tick(at cx.Position, replay bool) {
 	s.learn()
 	s.freezeImports()
 	s.freezeApart()
+	s.freezeEntries()
 	s.swept(sweeping, reports)
 	if cut {
 		s.cut(b)
