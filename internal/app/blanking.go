@@ -49,9 +49,15 @@ func (e *erasing) clean(ctx context.Context) error {
 
 // due reports whether it is time to have files forget whoever was erased at some
 // time. Half of the time that they may take is left for it, so that many who are
-// erased one after the other take one pass.
+// erased one after the other take one pass, and so that a back-fill can end: it
+// would read one half of the log as it was and the other as it is.
 func (e *erasing) due(erased cx.Instant) bool {
-	return erased != 0 && now().Sub(erased) >= e.config.EraseWithin/2
+	if erased == 0 {
+		return false
+	}
+	past := now().Sub(erased)
+	filling := slices.ContainsFunc(e.shard.Backfills(), func(b pipeline.BackfillProgress) bool { return b.Valid == 0 })
+	return past >= e.config.EraseWithin || past >= e.config.EraseWithin/2 && !filling
 }
 
 // cleanLog has the archive forget, when that is due, all who were erased by then,

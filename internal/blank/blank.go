@@ -101,7 +101,7 @@ func (s *Survey) Look(at cx.Position, e cx.Entry) error {
 	}
 	x := profile.Erase(&ev)
 	names := namesOf(&x)
-	if !slices.ContainsFunc(names, s.isTheirs) {
+	if !slices.ContainsFunc(names, s.isOnlyTheirs) {
 		return nil
 	}
 	stored, err := s.stored(at)
@@ -127,12 +127,6 @@ func (s *Survey) eachUnmerged(at cx.Position, e cx.Entry, found func(n Name, the
 		return fmt.Errorf("command at %v: %w", at, err)
 	}
 	return nil
-}
-
-// isTheirs reports whether n names an erased person.
-func (s *Survey) isTheirs(n Name) bool {
-	_, ok := s.theirs[n]
-	return ok
 }
 
 // isOnlyTheirs reports whether n names an erased person and nobody else.

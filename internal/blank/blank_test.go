@@ -203,3 +203,24 @@ func TestNamesInAnUnmerge(t *testing.T) {
 		t.Errorf("another rewriting changes %d entries, by %v", n, tokens)
 	}
 }
+
+// Whether an event was taken is asked once for a name that others have too: a
+// shared device may have a million.
+func TestASharedNameIsAskedForOnce(t *testing.T) {
+	log := []cx.Entry{0: said(cx.Event{AnonymousID: "tablet"})}
+	for range 100 {
+		log = append(log, said(cx.Event{AnonymousID: "tablet"}))
+	}
+	asked := 0
+	s := blank.NewSurvey(map[cx.Position]cx.Lesson{0: {}}, undoing{}, func(cx.Position) (bool, error) { asked++; return true, nil })
+	for _, see := range []func(cx.Position, cx.Entry) error{s.Learn, s.Look} {
+		for at, e := range log {
+			if err := see(cx.Position(at), e); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if tokens := s.End(func() string { return "token" }); asked != 1 || len(tokens) != 0 {
+		t.Errorf("asked %d times, tokens %v", asked, tokens)
+	}
+}
