@@ -58,6 +58,20 @@ func AppendCustomer(dst []byte, c *cx.Customer) []byte {
 	return appendTallies(dst, c.Tallies)
 }
 
+// Renew returns the encoding of a customer as this version writes it: b itself,
+// unless it is of an earlier version. The error wraps cx.ErrCodec when this
+// version cannot read it.
+func Renew(b []byte) ([]byte, error) {
+	if len(b) > 0 && b[0] == customerCodec {
+		return b, nil
+	}
+	c, err := DecodeCustomer(b)
+	if err != nil {
+		return nil, err
+	}
+	return AppendCustomer(nil, c), nil
+}
+
 func appendString(dst []byte, s string) []byte {
 	return append(appendUvarint(dst, uint64(len(s))), s...)
 }
