@@ -28,24 +28,19 @@ type erasing struct {
 
 	hidden struct { // what the log holds of erased persons
 		sync.RWMutex
-		salt   []byte
-		stones map[sqlite.Tombstone]cx.Position
+		tombstones
 	}
 }
 
 // load reads the tombstones.
 func (e *erasing) load(ctx context.Context) error {
-	salt, err := e.control.Salt(ctx)
+	t, err := readTombstones(ctx, e.control)
 	if err != nil {
-		return fmt.Errorf("read what was erased: %w", err)
-	}
-	stones := map[sqlite.Tombstone]cx.Position{}
-	if err := e.control.Tombstones(ctx, func(t sqlite.Tombstone, at cx.Position) { stones[t] = at }); err != nil {
-		return fmt.Errorf("read what was erased: %w", err)
+		return err
 	}
 	e.hidden.Lock()
 	defer e.hidden.Unlock()
-	e.hidden.salt, e.hidden.stones = salt, stones
+	e.hidden.tombstones = t
 	return nil
 }
 
@@ -54,24 +49,7 @@ func (e *erasing) load(ctx context.Context) error {
 func (e *erasing) hides(at cx.Position, ev *cx.Event) bool {
 	e.hidden.RLock()
 	defer e.hidden.RUnlock()
-	if len(e.hidden.stones) == 0 {
-		return false
-	}
-	for _, i := range [...]cx.Identity{
-		{Namespace: cx.UserID, Value: ev.UserID},
-		{Namespace: cx.ClaimedUserID, Value: ev.UserID},
-		{Namespace: cx.AnonymousID, Value: ev.AnonymousID},
-		{Namespace: cx.AnonymousID, Value: ev.PreviousID},
-		{Namespace: cx.UserID, Value: ev.PreviousID},
-	} {
-		if i.Value = strings.TrimSpace(i.Value); i.Value == "" {
-			continue
-		}
-		if upto, ok := e.hidden.stones[sqlite.Bury(e.hidden.salt, ev.Workspace, i)]; ok && (at <= upto || upto == 0) {
-			return true
-		}
-	}
-	return false
+	return e.hidden.tombstones.hides(at, ev)
 }
 
 // Erase makes erasing an api.Erasures. What it has begun is finished later, should

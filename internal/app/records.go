@@ -19,16 +19,19 @@ import (
 type Logbook struct {
 	log   *archive.Log
 	hides func(cx.Position, *cx.Event) bool // nil hides nothing
+	blind error                             // why no entry may be shown
 }
 
-// OpenLogbook opens the log of a data directory on which no program runs. The
-// caller closes it.
+// OpenLogbook opens the log of a data directory on which no program runs. Without
+// its control.db, which says who was erased, it shows no entries. The caller
+// closes it.
 func OpenLogbook(ctx context.Context, c Config, log io.Writer) (*Logbook, error) {
 	l, err := openLog(ctx, c, log)
 	if err != nil {
 		return nil, err
 	}
-	return &Logbook{log: l}, nil
+	erased, err := tombstonesOf(ctx, c)
+	return &Logbook{log: l, hides: erased.hides, blind: err}, nil
 }
 
 // Close closes the log.
@@ -52,6 +55,9 @@ func (l *Logbook) Stat(ctx context.Context) (s api.LogStat, err error) {
 // Newest returns the newest entries, oldest first. It looks at more and more of
 // the log's end until it has enough.
 func (l *Logbook) Newest(ctx context.Context, q api.EntriesAsked) (out api.LogEntries, err error) {
+	if l.blind != nil {
+		return out, l.blind
+	}
 	first, _, err := l.log.First(ctx)
 	if err != nil {
 		return out, err
@@ -87,6 +93,9 @@ const looking = 5 * time.Second
 
 // Entries returns the entries behind a position.
 func (l *Logbook) Entries(ctx context.Context, q api.EntriesAsked) (out api.LogEntries, err error) {
+	if l.blind != nil {
+		return out, l.blind
+	}
 	read, patience := l.log.Follow, q.Wait
 	if q.Wait == 0 {
 		patience = looking
@@ -182,7 +191,7 @@ func showEvent(ev *cx.Event, full bool) api.LogEntry {
 // records makes App an api.Records.
 type records struct{ *App }
 
-func (r records) logbook() *Logbook { return &Logbook{r.records, r.erasing.hides} }
+func (r records) logbook() *Logbook { return &Logbook{log: r.records, hides: r.erasing.hides} }
 
 // Stat makes records an api.Records.
 func (r records) Stat(ctx context.Context) (api.LogStat, error) {
