@@ -29,14 +29,40 @@ func (e *erasing) serve(ctx context.Context) {
 	ticker := time.NewTicker(max(min(e.config.EraseWithin/8, time.Minute), 100*time.Millisecond))
 	defer ticker.Stop()
 	for {
-		if err := errors.Join(e.finish(ctx), e.clean(ctx)); err != nil && ctx.Err() == nil {
+		err := errors.Join(e.finish(ctx), e.clean(ctx))
+		if ctx.Err() != nil {
+			return
+		}
+		if err != nil {
 			e.log.ErrorContext(ctx, "files still hold erased persons, trying again", slog.Any("error", err))
 		}
+		e.countLate(ctx, err)
 		select {
 		case <-ticker.C:
 		case <-ctx.Done():
 			return
 		}
+	}
+}
+
+// countLate counts those whom some file holds longer than it may, and keeps why.
+func (e *erasing) countLate(ctx context.Context, cause error) {
+	all, err := e.control.Erasures(ctx, access.Everywhere, "", 1<<20)
+	late := 0
+	for i := range all {
+		c := &all[i]
+		if clean := c.JournalAt != 0 && c.FileAt != 0; !clean && now().Sub(c.AskedAt) > e.config.EraseWithin+time.Hour {
+			late++
+		}
+	}
+	e.late.Store(int64(late))
+	e.wrong.Store(nil)
+	if cause = errors.Join(cause, err); late > 0 {
+		text := fmt.Sprintf("of %d persons who were erased some file holds something for longer than erase.within", late)
+		if cause != nil {
+			text += ": " + cause.Error()
+		}
+		e.wrong.Store(&text)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kikubari/kikubari/internal/access"
@@ -25,6 +26,9 @@ type erasing struct {
 
 	mu    sync.Mutex // held while somebody is erased
 	files sync.Mutex // held, before mu, while files forget whoever was erased
+
+	late  atomic.Int64           // how many persons some file holds for too long
+	wrong atomic.Pointer[string] // and why; nil when there is none
 
 	hidden struct { // what the log holds of erased persons
 		sync.RWMutex

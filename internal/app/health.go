@@ -52,6 +52,9 @@ func (a *App) Health() api.Condition {
 	if wrong := a.archiving.wrong.Load(); wrong != nil {
 		c.Warnings = append(c.Warnings, *wrong)
 	}
+	if wrong := a.erasing.wrong.Load(); wrong != nil {
+		c.Warnings = append(c.Warnings, *wrong)
+	}
 	c.Warnings = append(c.Warnings, a.courier.Troubles()...)
 	if ahead := at.Sub(wall); ahead > time.Minute {
 		c.Warnings = append(c.Warnings, clockBehind(ahead))

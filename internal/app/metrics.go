@@ -155,6 +155,7 @@ func (a *App) measure() {
 	gauge("kikubari_identities_quarantined", "Identities seen on too many users, which link nobody any more.", func() float64 { return float64(a.shard.Progress().Shut) })
 	gauge("kikubari_archive_sequence", "Sequence of the newest archived record.", func() float64 { return float64(a.archive.Last()) })
 	gauge("kikubari_archive_bytes", "What the archive takes on the disk, kept checkpoints included.", func() float64 { return float64(a.archive.Bytes()) })
+	gauge("kikubari_erasures_late", "Persons who were erased and whom some file holds longer than erase.within, by more than an hour.", func() float64 { return float64(a.erasing.late.Load()) })
 	gauge("kikubari_backfills", "Back-fills whose statistics are not known yet.", func() float64 {
 		n := 0
 		for _, b := range a.shard.Backfills() {
