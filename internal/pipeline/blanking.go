@@ -79,7 +79,7 @@ func (x Unmerges) Blank(body []byte, token func(name string) (string, bool)) ([]
 			*state = profile.AppendCustomer(nil, bare(c, token))
 		}
 	}
-	return appendUnmerge(nil, u), nil
+	return encodeUnmerge(u), nil
 }
 
 // bare returns a customer of whom only the names are known.

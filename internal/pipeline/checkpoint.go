@@ -3,7 +3,6 @@ package pipeline
 import (
 	"cmp"
 	"context"
-	"log/slog"
 	"runtime"
 	"slices"
 	"time"
@@ -100,12 +99,8 @@ func (w *worker) finishPart() {
 // closed.
 func (s *Shard) writeCheckpoints(ctx context.Context) {
 	for head := range s.cuts {
-		c := &Checkpoint{
-			Epoch: s.epoch, Previous: s.checkpointed(), Position: head.position, Time: head.time, Shared: head.shared,
-			Identities: head.identities, Merged: head.merged, Sightings: head.sightings, Erased: head.erased,
-			SpillFloor: uint32(max(0, (head.time-25*cx.Hour)/cx.Second)),
-			MergeFloor: head.time - cx.Instant(s.opts.KeepMerges/time.Microsecond),
-		}
+		c := s.checkpointOf(head, s.checkpointed())
+		c.Identities, c.Merged, c.Sightings, c.Erased = head.identities, head.merged, head.sightings, head.erased
 		for range s.workers {
 			select {
 			case p := <-s.parts:
@@ -125,17 +120,30 @@ func (s *Shard) writeCheckpoints(ctx context.Context) {
 		if !s.awaitWarehouse(ctx, head.position) || !s.commit(ctx, c) {
 			return
 		}
+		if s.opts.Passive { // whoever waits for the checkpoint has all of it
+			s.tidy(ctx, head)
+		}
 		s.committedAt.Store(int64(head.time))
 		s.committed.Store(uint64(head.position))
 		s.committedCut.Store(head.number)
 		s.opts.released(head.position)
-		if err := s.tidy(head.state); err != nil {
-			s.opts.Log.ErrorContext(ctx, "the state of a finished back-fill could not be removed", slog.Any("error", err))
-		}
 		s.cutting.Store(false) // first: who has waited may want the next cut at once
 		for _, d := range head.done {
 			close(d)
 		}
+		if !s.opts.Passive {
+			s.tidy(ctx, head)
+		}
+	}
+}
+
+// checkpointOf returns the checkpoint of a cut that follows the one at previous,
+// without rows.
+func (s *Shard) checkpointOf(head *cutHead, previous cx.Position) *Checkpoint {
+	return &Checkpoint{
+		Epoch: s.epoch, Previous: previous, Position: head.position, Time: head.time, Shared: head.shared,
+		SpillFloor: uint32(max(0, (head.time-25*cx.Hour)/cx.Second)),
+		MergeFloor: head.time - cx.Instant(s.opts.KeepMerges/time.Microsecond),
 	}
 }
 

@@ -24,18 +24,20 @@ func WithResult(body []byte, found *profile.Unmerged) []byte {
 		panic(err)
 	}
 	x.Unmerged = *found
-	return appendUnmerge(nil, x)
+	return encodeUnmerge(x)
 }
 
-// WithoutStayed returns the body as an earlier version would have written it, or
-// one for which the list was too long.
+// WithoutStayed returns the body as an earlier version would have written it.
 func WithoutStayed(body []byte) []byte {
 	x, err := decodeUnmerge(body)
 	if err != nil {
 		panic(err)
 	}
-	x.Whole, x.Stayed = false, nil
-	return appendUnmerge(nil, x)
+	if x.Begun == 0 {
+		return body
+	}
+	x.Whole, x.Stayed, x.Earlier = false, nil, true
+	return encodeUnmerge(x)
 }
 
 // Cutting reports whether a cut is under way.

@@ -130,10 +130,8 @@ func (r *reduced) begin(c *cx.Customer) {
 	c.Segments, c.Judged, c.Timers, c.Ledger, c.Tallies = nil, 0, nil, nil, nil
 }
 
-// predates reports whether a filler began behind a position.
-func (r *reduced) predates(at cx.Position) bool {
-	return r.origin.Since != 0 && at.Sequence() <= r.origin.From
-}
+// predates reports whether a position is before the place, or may be.
+func (o Origin) predates(at cx.Position) bool { return o.Since != 0 && at.Sequence() <= o.From }
 
 // filled is the number of the last back-fill that a customer who is new at this
 // moment has nothing to take over of.
@@ -233,6 +231,19 @@ type filler struct {
 	stop   context.CancelFunc
 	ended  chan struct{}
 	err    error // why it ended before the command; valid once ended is closed
+
+	completed FactKey // the kept merge up to which tidy has come
+}
+
+// valid returns the position of the command that ended the back-fill; ok is false
+// when the filler has not come to it.
+func (fl *filler) valid() (at cx.Position, ok bool) {
+	select {
+	case <-fl.ended:
+		return fl.shard.checkpointed(), fl.err == nil
+	default:
+		return 0, false
+	}
 }
 
 // openFiller starts a filler; it goes on from where it was when it ran before.

@@ -19,12 +19,26 @@ type fillers struct {
 	opening sync.Mutex // held while one is started, so that none is started twice
 	mu      sync.Mutex
 	by      map[uint64]*filler
+	looking sync.RWMutex // held by those who look into a store, and while one is removed
 }
 
 func (f *fillers) get(number uint64) *filler {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.by[number]
+}
+
+// validAt returns the filler of a workspace whose statistics became known at a
+// position, nil when it is not there.
+func (f *fillers) validAt(name cx.Workspace, at cx.Position) *filler {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, fl := range f.by {
+		if valid, ok := fl.valid(); ok && valid == at && fl.about == name {
+			return fl
+		}
+	}
+	return nil
 }
 
 // filler returns the filler of f, started if need be: at the record from, or
@@ -117,6 +131,7 @@ func (s *Shard) reopen(ctx context.Context) error {
 
 // commandBackfill ends a back-fill: from here on its statistics are valid.
 func (s *Shard) commandBackfill(at cx.Position, c *cx.Command) error {
+	s.stirWorkspace(c.Workspace) // an un-merge that was worked out before does not have what becomes known here
 	b, err := cx.DecodeBackfill(c.Body)
 	if err != nil {
 		return fmt.Errorf("command at %v: %w", at, err)
@@ -253,40 +268,6 @@ func (s *Shard) endFill(ctx context.Context, w *workspace, b cx.Backfill) error 
 		return nil // it was ended by an earlier command, or a newer set does not want it
 	}
 	return err
-}
-
-// tidy closes and removes the fillers that the saved state needs no more.
-func (s *Shard) tidy(saved *shared) error {
-	if s.opts.Scratch == nil {
-		return nil
-	}
-	return s.removeUnneeded(saved, s.fillers.numbers())
-}
-
-// tidyAll does the same to all that an earlier run has left behind.
-func (s *Shard) tidyAll() error {
-	if s.opts.Scratch == nil {
-		return nil
-	}
-	numbers, err := s.opts.Scratch.Numbers()
-	if err != nil {
-		return err
-	}
-	return s.removeUnneeded(s.state, numbers)
-}
-
-func (s *Shard) removeUnneeded(saved *shared, numbers []uint64) error {
-	var errs []error
-	for _, number := range numbers {
-		if number > saved.backfill || saved.needs(number) {
-			continue // or it is of a set that stands behind the checkpoint
-		}
-		if err := s.fillers.dismiss(number); err != nil {
-			errs = append(errs, err)
-		}
-		errs = append(errs, s.opts.Scratch.Remove(number))
-	}
-	return errors.Join(errs...)
 }
 
 // needs reports whether the filler of a back-fill is still of use.

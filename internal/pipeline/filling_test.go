@@ -136,11 +136,14 @@ func (j earlier) Append(ctx context.Context, entries []cx.Entry, tag any) (cx.Po
 	return j.Journal.Append(ctx, entries, tag)
 }
 
-// An un-merge begins with what was kept before a merge. What was asked for since
-// cannot be told for its people, and is unknown; for everybody else it is known.
-// So it is when an un-merge before does not say which events stayed.
+// What is back-filled is known of people who were un-merged before and of those
+// who are un-merged after. Where the un-merge is of an earlier version it cannot
+// be told for them, and is unknown; for everybody else it is known.
 func TestBackfillDoesNotGuessAboutTheUnmerged(t *testing.T) {
-	for name, early := range map[string]bool{"un-merged before": true, "un-merged before by an earlier version": true, "un-merged after": false} {
+	for name, is := range map[string]struct{ early, told bool }{
+		"un-merged before": {true, true}, "un-merged before by an earlier version": {true, false},
+		"un-merged after": {false, true}, "un-merged after by an earlier version": {false, false},
+	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			clock := &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
@@ -148,8 +151,7 @@ func TestBackfillDoesNotGuessAboutTheUnmerged(t *testing.T) {
 			visits(t, j, clock, 6, 200)
 			house := new(shelf)
 			o := pipeline.Options{History: fromBeginning{j}, Scratch: sqlite.Scratch{Dir: filepath.Join(dir, "backfill")}}
-			told := name == "un-merged before"
-			if o.Journal = j; !told {
+			if o.Journal = j; !is.told {
 				o.Journal = earlier{j}
 			}
 			s, stop := live(t, j, filepath.Join(dir, "state.db"), house, o)
@@ -172,7 +174,7 @@ func TestBackfillDoesNotGuessAboutTheUnmerged(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			if early {
+			if is.early {
 				unmerge()
 			}
 			docs, err := definition.ParseCanonical(curious(t))
@@ -183,7 +185,7 @@ func TestBackfillDoesNotGuessAboutTheUnmerged(t *testing.T) {
 				t.Fatal(err, problems)
 			}
 			eventually(t, "all is filled and taken over", func() bool { return len(s.Backfills()) == 0 })
-			if !early {
+			if !is.early {
 				unmerge()
 			}
 			say(t, j, added("car", 6), clock.now())
@@ -207,7 +209,7 @@ func TestBackfillDoesNotGuessAboutTheUnmerged(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if doubt := !told && device != "radio"; (unknown > 50) != doubt || known < 5 || !doubt && number != float64(want) {
+				if doubt := !is.told && device != "radio"; (unknown > 50) != doubt || known < 5 || !doubt && number != float64(want) {
 					t.Errorf("%s: %d values are unknown and %d are known; it has added %v", device, unknown, known, number)
 				}
 			}

@@ -17,7 +17,8 @@ type Store interface {
 	Recover(ctx context.Context) (Recovery, error)
 	// Checkpoint commits c in one transaction. It fails with kind Conflict, and
 	// changes nothing, unless c.Epoch is the epoch of the last Recover and
-	// c.Previous is the position of the last committed checkpoint.
+	// c.Previous is the position of the last committed checkpoint, which may be
+	// c.Position too.
 	Checkpoint(ctx context.Context, c *Checkpoint) error
 	// Customers calls found for each stored customer among ids, in any order; ids
 	// without a row are passed over. blob is valid during the call only.
@@ -37,6 +38,10 @@ type Store interface {
 	// Merges calls found for every kept merge that id took part in, in order of
 	// position and index. found may keep what it is given.
 	Merges(ctx context.Context, id cx.CustomerID, found func(MergeFact) error) error
+	// NextMerges calls found for up to n kept merges behind one, the zero FactKey
+	// for the first, in order of position, and at one position in an order that
+	// stays. found may keep what it is given.
+	NextMerges(ctx context.Context, after FactKey, n int, found func(MergeFact) error) error
 	// EachSighting calls found for every stored sighting, in any order.
 	EachSighting(ctx context.Context, found func(Sighting) error) error
 	// EachDue calls found with the earliest due time of every stored customer that

@@ -21,7 +21,7 @@ func (s *Shard) refold(u *unmerge) (profile.Unmerged, error) {
 	if err != nil {
 		return u.Unmerged, err
 	}
-	if !u.Whole || fact == nil || s.opts.reduced.predates(fact.Position) {
+	if !u.Whole || fact == nil || s.opts.reduced.origin.predates(fact.Position) {
 		out, err := u.Doubt(s.opts.reduced.slots)
 		if err != nil {
 			return u.Unmerged, err

@@ -301,7 +301,10 @@ func (s *Shard) Run(ctx context.Context) error {
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
 	s.work = work
-	if err := s.tidyAll(); err != nil {
+	if err := s.tidyAll(ctx); err != nil {
+		if ctx.Err() != nil {
+			return nil
+		}
 		return err
 	}
 	var workers, writers, clock sync.WaitGroup

@@ -79,7 +79,10 @@ func (w *worker) become(r *resident, o *order, own portion) {
 	p, workspace := &o.split.Parts[o.index], r.customer.Workspace
 	r.customer = *p.Customer
 	c := &r.customer
-	w.doubt(c, o.split.Undone.Position)
+	c.Filled = w.filled()
+	if o.split.Earlier {
+		profile.Doubt(c, w.ws.knownSince(o.split.Undone.Position))
+	}
 	c.Workspace, c.Ledger, c.Tallies = workspace, own.ledger, own.tallies
 	for _, t := range own.timers {
 		setTimer(c, t)
@@ -91,13 +94,6 @@ func (w *worker) become(r *resident, o *order, own portion) {
 		w.adopt(c, (<-hand.loser).marks)
 	}
 	w.spill(c, p.Marks)
-}
-
-// doubt notes which statistics an un-merge cannot tell: what was kept from before
-// the merge it undoes does not have those that were back-filled since.
-func (w *worker) doubt(c *cx.Customer, undone cx.Position) {
-	c.Filled = w.filled()
-	profile.Doubt(c, w.ws.knownSince(undone))
 }
 
 // sessionAt returns the number of the session in which a line was said: of those
@@ -190,7 +186,9 @@ func (w *worker) noteSplit(o *order) {
 	}
 	for i := range x.Facts {
 		f := &x.Facts[i]
-		f.Workspace = o.about
+		if f.Workspace = o.about; !x.Earlier {
+			f.Filled = o.at
+		}
 		changes = append(changes, MergeChange{Position: o.at, Put: f})
 	}
 	w.next.merges = append(w.next.merges, changes...)

@@ -23,11 +23,6 @@ const (
 	sweepQuiet = 64 // when nothing happened since the last tick
 )
 
-// isFilling reports whether a back-fill runs, waits or is being taken over.
-func (w *workspace) isFilling() bool {
-	return len(w.filling)+len(w.open) > 0
-}
-
 // lags reports whether the customer has not taken over what is valid.
 func (w *workspace) lags(c *cx.Customer) bool {
 	n := len(w.open)
@@ -54,6 +49,8 @@ func (w *worker) catchUp(l *lane, r *resident, at cx.Position) {
 	w.resize(r)
 }
 
+var errRefilling = cx.E(cx.Unavailable, "", "what was back-filled is being computed again after a restart; ask again in a moment")
+
 // ahead returns the customer as it will be when it has caught up: c itself, or a
 // copy with the statistics it has still to take over.
 func (w *worker) ahead(ws *workspace, c *cx.Customer) (*cx.Customer, error) {
@@ -67,7 +64,7 @@ func (w *worker) ahead(ws *workspace, c *cx.Customer) (*cx.Customer, error) {
 			continue
 		}
 		if w.shard.fillers.get(f.number) == nil {
-			return nil, cx.E(cx.Unavailable, "", "what was back-filled is being computed again after a restart; ask again in a moment")
+			return nil, errRefilling
 		}
 		profile.Adopt(&own, w.folded(f, c.ID), f.slots)
 	}

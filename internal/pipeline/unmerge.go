@@ -18,13 +18,14 @@ type unmerge struct {
 	Customer cx.CustomerID // who it is now
 	Begun    cx.Position   // of the first entry; 0 in it
 
-	Undone profile.FactKey
-	Whole  bool // Stayed is told too, else it is empty
+	Undone  profile.FactKey
+	Whole   bool // Stayed is told too, else it is empty
+	Earlier bool // of version 1: the states do not say what in them is unknown
 	profile.Unmerged
 }
 
 // unmergeCodec is the first byte. decodeUnmerge keeps reading the earlier one: 1
-// had no events that stayed.
+// had no events that stayed, and did not say in the states what is unknown.
 const (
 	unmergeCodec = 2
 
@@ -36,11 +37,15 @@ const (
 // must fit into one record.
 const maxUnmerge = 480 << 10
 
-func appendUnmerge(b []byte, u *unmerge) []byte {
+func encodeUnmerge(u *unmerge) []byte {
 	if u.Begun == 0 {
-		return binary.AppendUvarint(append(b, unmergeCodec, beginUnmerge), uint64(u.Customer))
+		return binary.AppendUvarint([]byte{unmergeCodec, beginUnmerge}, uint64(u.Customer))
 	}
-	b = binary.AppendUvarint(append(b, unmergeCodec, finishUnmerge), uint64(u.Customer))
+	codec := byte(unmergeCodec)
+	if u.Earlier {
+		codec = 1
+	}
+	b := binary.AppendUvarint([]byte{codec, finishUnmerge}, uint64(u.Customer))
 	b = binary.AppendUvarint(b, uint64(u.Begun))
 	b = appendKey(b, u.Undone)
 	b = binary.AppendUvarint(b, uint64(len(u.Parts)))
@@ -56,9 +61,11 @@ func appendUnmerge(b []byte, u *unmerge) []byte {
 		}
 	}
 	b = appendSorted(b, u.Events)
-	if u.Whole {
+	switch {
+	case u.Earlier:
+	case u.Whole:
 		b = appendSorted(append(b, 1), u.Stayed)
-	} else {
+	default:
 		b = append(b, 0)
 	}
 	b = binary.AppendUvarint(b, uint64(len(u.Said)))
@@ -124,7 +131,7 @@ func decodeUnmerge(b []byte) (u *unmerge, err error) {
 	if b[1] == beginUnmerge {
 		return u, r.End()
 	}
-	u.Begun, u.Undone = r.position(), r.factKey()
+	u.Begun, u.Undone, u.Earlier = r.position(), r.factKey(), b[0] == 1
 	for n := r.Uvarint(); n > 0 && r.OK(); n-- {
 		var p profile.UnmergedPart
 		if p.Customer, err = profile.DecodeCustomer([]byte(r.Text())); err != nil {

@@ -122,17 +122,12 @@ func (s *Shard) Unmerge(ctx context.Context, past Past, u ToUnmerge) (*Undone, e
 	return nil, errStirred
 }
 
-var errFilling = cx.E(cx.Conflict, "unmerge", "statistics of this workspace are being back-filled; ask again when that has ended")
-
 func (s *Shard) tryUnmerge(ctx context.Context, past Past, u *ToUnmerge) (*Undone, error) {
 	id := s.Current(u.Customer)
-	if s.published.Load().workspace(u.Workspace).isFilling() {
-		return nil, errFilling
-	}
 	command := &cx.Command{Kind: cx.CommandUnmerge, Workspace: u.Workspace, Who: u.Who, Why: u.Why}
 	body := unmerge{Customer: id}
 	if !u.DryRun {
-		command.Body = appendUnmerge(nil, &body)
+		command.Body = encodeUnmerge(&body)
 		begun, err := s.Command(ctx, command)
 		if err != nil {
 			return nil, err
@@ -142,19 +137,14 @@ func (s *Shard) tryUnmerge(ctx context.Context, past Past, u *ToUnmerge) (*Undon
 	if err := s.Flush(ctx); err != nil {
 		return nil, err
 	}
-	// Again: a set that took effect just before the customer was watched is not
-	// noticed by the watch.
-	if s.published.Load().workspace(u.Workspace).isFilling() {
-		return nil, errFilling
-	}
 	done, err := s.workOut(ctx, past, u, id)
 	if err != nil || u.DryRun {
 		return done, err
 	}
 	body.Undone, body.Unmerged, body.Whole = done.Fact.Key(), *done.Found, true
-	if command.Body = appendUnmerge(nil, &body); len(command.Body) > maxUnmerge {
+	if command.Body = encodeUnmerge(&body); len(command.Body) > maxUnmerge {
 		body.Whole = false // a later back-fill will not know their statistics
-		command.Body = appendUnmerge(nil, &body)
+		command.Body = encodeUnmerge(&body)
 	}
 	if len(command.Body) > maxUnmerge {
 		return nil, cx.E(cx.Conflict, "unmerge", fmt.Sprintf("what it comes to takes %d KiB and at most %d KiB fit into one entry; undo later merges of this customer first", len(command.Body)>>10, maxUnmerge>>10))
@@ -170,7 +160,8 @@ func (s *Shard) workOut(ctx context.Context, past Past, u *ToUnmerge, id cx.Cust
 	if err != nil {
 		return nil, err
 	}
-	facts, err := s.Merges(ctx, id)
+	ws := s.published.Load().workspace(present.Workspace)
+	facts, err := s.keptMerges(ctx, ws, id)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +173,6 @@ func (s *Shard) workOut(ctx context.Context, past Past, u *ToUnmerge, id cx.Cust
 	if err != nil {
 		return nil, err
 	}
-	ws := s.published.Load().workspace(present.Workspace)
 	done := &Undone{Fact: facts[i], Set: ws.set, Plan: ws.plan}
 	later := slices.DeleteFunc(slices.Clone(facts[i+1:]), func(f MergeFact) bool { return f.Undone != 0 })
 	x, err := profile.NewUnmerging(ws.plan, present, &done.Fact, later, family, s.ownerOf)

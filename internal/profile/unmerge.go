@@ -20,6 +20,7 @@ type MergeFact struct {
 	Workspace cx.Workspace
 
 	WinnerBefore, LoserBefore []byte      // AppendCustomer
+	Filled                    cx.Position // what was back-filled up to here is in them; 0: up to Position
 	Undone                    cx.Position // the un-merge that undid it, 0 for none
 }
 
@@ -108,6 +109,38 @@ func (f *MergeFact) decode(id cx.CustomerID, state []byte, folder *Folder, plan 
 	c.Segments, c.Judged, c.Timers = nil, 0, nil
 	folder.Trim(plan, c, f.At)
 	return c, nil
+}
+
+// FilledTo returns the position up to which what was back-filled is in the states.
+func (f *MergeFact) FilledTo() cx.Position { return max(f.Position, f.Filled) }
+
+// Fill gives both customers, as they were, the statistics of some slots as they
+// are in the same merge that another machine made; without one these are unknown.
+func (f *MergeFact) Fill(other *MergeFact, slots []int) (err error) {
+	if other == nil {
+		nobody := AppendCustomer(nil, &cx.Customer{Unknown: slots})
+		other = &MergeFact{WinnerBefore: nobody, LoserBefore: nobody}
+	}
+	if f.WinnerBefore, err = fill(f.WinnerBefore, other.WinnerBefore, slots); err == nil {
+		f.LoserBefore, err = fill(f.LoserBefore, other.LoserBefore, slots)
+	}
+	if err != nil {
+		return fmt.Errorf("before the merge at %v: %w", f.Position, err)
+	}
+	return nil
+}
+
+func fill(state, other []byte, slots []int) ([]byte, error) {
+	c, err := DecodeCustomer(state)
+	if err != nil {
+		return nil, err
+	}
+	from, err := DecodeCustomer(other)
+	if err != nil {
+		return nil, err
+	}
+	Adopt(c, from, slots)
+	return AppendCustomer(nil, c), nil
 }
 
 // Key names the merge.

@@ -20,7 +20,8 @@ type reader struct {
 	everyCustomer, everyDue          *stmt
 	nextCustomers                    *stmt
 	everyIdentity, everyMerged, seen *stmt
-	family, merges, everySighting    *stmt
+	family, merges, nextMerges       *stmt
+	everySighting                    *stmt
 	everySeen                        *stmt
 	outbox                           *stmt
 }
@@ -59,6 +60,7 @@ func openReader(path string) (_ *reader, err error) {
 			SELECT loser, winner FROM merged WHERE winner = ?
 			UNION SELECT m.loser, m.winner FROM merged m JOIN f ON m.winner = f.loser) SELECT loser, winner FROM f`},
 		{&r.merges, "SELECT " + mergeColumns + " FROM merges WHERE winner = ? UNION SELECT " + mergeColumns + " FROM merges WHERE loser = ? ORDER BY position, ordinal"},
+		{&r.nextMerges, "SELECT " + mergeColumns + " FROM merges WHERE (position, loser, winner) > (?, ?, ?) ORDER BY position, loser, winner LIMIT ?"},
 		{&r.everySighting, "SELECT workspace, namespace, value, seen, since, own, linked FROM sightings"},
 		{&r.seen, "SELECT at FROM spilled WHERE customer = ? AND message = ? AND at >= (SELECT spill_floor FROM head)"},
 		{&r.everySeen, "SELECT message, at FROM spilled WHERE customer = ? AND at >= (SELECT spill_floor FROM head)"},

@@ -37,9 +37,10 @@ func (w *writer) writeMerges(c *pipeline.Checkpoint) error {
 	return w.dropMerges.exec(int64(c.MergeFloor), int64(forgetMost))
 }
 
-// linkCodec and statesCodec are the first bytes of the two packed columns.
+// linkCodec and statesCodec are the first bytes of the two packed columns. A link
+// of version 1 does not say up to where the states are filled.
 const (
-	linkCodec   = 1
+	linkCodec   = 2
 	statesCodec = 1
 )
 
@@ -52,7 +53,7 @@ func appendLink(b []byte, f *pipeline.MergeFact) []byte {
 	for _, id := range f.Named {
 		b = binary.LittleEndian.AppendUint64(b, uint64(id))
 	}
-	return b
+	return binary.AppendUvarint(b, uint64(f.Filled))
 }
 
 // appendStates packs both customers.
@@ -87,13 +88,27 @@ func (s *State) Merges(ctx context.Context, id cx.CustomerID, found func(pipelin
 	})
 }
 
+// NextMerges calls found for up to n kept merges behind one, in order of
+// position, loser and winner.
+func (s *State) NextMerges(ctx context.Context, after pipeline.FactKey, n int, found func(pipeline.MergeFact) error) error {
+	return s.reading(ctx, "read merges", func(r *reader) error {
+		return r.nextMerges.each(func(v []driver.Value) error {
+			f, err := mergeOf(v)
+			if err != nil {
+				return err
+			}
+			return found(f)
+		}, int64(after.Position), signed(uint64(after.Loser)), signed(uint64(after.Winner)), int64(n))
+	})
+}
+
 func mergeOf(v []driver.Value) (f pipeline.MergeFact, err error) {
 	f.Position = cx.Position(v[0].(int64))
 	f.Loser, f.Winner = cx.CustomerID(unsigned(v[1])), cx.CustomerID(unsigned(v[2]))
 	f.Index, f.At, f.Workspace = uint8(v[3].(int64)), cx.Instant(v[4].(int64)), cx.Workspace(v[5].(string))
 	f.Undone = cx.Position(v[6].(int64))
 	link, states := unpacker{b: bytesOf(v[7])}, unpacker{b: bytesOf(v[8])}
-	link.codec(linkCodec)
+	version := link.codec(linkCodec)
 	f.Reason = link.text()
 	for _, n := range [...]*cx.Identity{&f.Identity, &f.Lead} {
 		if b := link.take(1); len(b) == 1 {
@@ -105,6 +120,9 @@ func mergeOf(v []driver.Value) (f pipeline.MergeFact, err error) {
 		if b := link.take(8); len(b) == 8 {
 			f.Named[i] = cx.CustomerID(binary.LittleEndian.Uint64(b))
 		}
+	}
+	if version >= 2 {
+		f.Filled = cx.Position(link.uvarint())
 	}
 	states.codec(statesCodec)
 	f.WinnerBefore = []byte(states.text())
@@ -131,18 +149,23 @@ func (u *unpacker) take(n uint64) []byte {
 	return b
 }
 
-func (u *unpacker) codec(want byte) {
-	if b := u.take(1); len(b) == 1 && b[0] != want {
-		u.bad = true
+// codec reads the version, which is newest or an earlier one.
+func (u *unpacker) codec(newest byte) (version byte) {
+	if b := u.take(1); len(b) == 1 {
+		version = b[0]
+		u.bad = u.bad || version == 0 || version > newest
 	}
+	return version
 }
 
-func (u *unpacker) text() string {
+func (u *unpacker) uvarint() uint64 {
 	n, w := binary.Uvarint(u.b)
 	if w <= 0 {
 		u.bad, u.b = true, nil
-		return ""
+		return 0
 	}
 	u.b = u.b[w:]
-	return string(u.take(n))
+	return n
 }
+
+func (u *unpacker) text() string { return string(u.take(u.uvarint())) }

@@ -15,7 +15,7 @@ func merge(at cx.Position, winner, loser cx.CustomerID) *pipeline.MergeFact {
 	}
 	f.Winner, f.Loser, f.Reason = winner, loser, "anonymous_id identify"
 	f.Identity, f.Lead = cx.Identity{Namespace: cx.AnonymousID, Value: "端末"}, cx.Identity{Namespace: cx.UserID, Value: "u"}
-	f.Named = [2]cx.CustomerID{1, 1 << 63}
+	f.Named, f.Filled = [2]cx.CustomerID{1, 1 << 63}, at+1
 	return f
 }
 
@@ -28,6 +28,18 @@ func kept(t *testing.T, s pipeline.Store, id cx.CustomerID) []pipeline.MergeFact
 	})
 	if err != nil {
 		t.Fatalf("Merges: %v", err)
+	}
+	return out
+}
+
+func next(t *testing.T, s pipeline.Store, after pipeline.FactKey, n int) (out []pipeline.MergeFact) {
+	t.Helper()
+	err := s.NextMerges(ctx, after, n, func(f pipeline.MergeFact) error {
+		out = append(out, f)
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("NextMerges: %v", err)
 	}
 	return out
 }
@@ -54,6 +66,9 @@ func merges(t *testing.T, open func() pipeline.Store) {
 	})
 	equal(t, "the merges of 7", kept(t, m, 7), []pipeline.MergeFact{*first, *second})
 	equal(t, "the merges of 8", kept(t, m, 8), []pipeline.MergeFact{*first})
+	equal(t, "the first two", next(t, m, pipeline.FactKey{}, 2), []pipeline.MergeFact{*first, *other})
+	equal(t, "those behind them", next(t, m, other.Key(), 2), []pipeline.MergeFact{*second})
+	equal(t, "those behind the last", len(next(t, m, second.Key(), 2)), 0)
 	equal(t, "the family of 9", family(t, m, 9), map[cx.CustomerID]cx.CustomerID{8: 7, 7: 9})
 	equal(t, "the family of 8", family(t, m, 8), map[cx.CustomerID]cx.CustomerID{})
 
@@ -74,6 +89,16 @@ func merges(t *testing.T, open func() pipeline.Store) {
 	equal(t, "the merges of 9", kept(t, m, 9), []pipeline.MergeFact{*again})
 	equal(t, "the family of 9", family(t, m, 9), map[cx.CustomerID]cx.CustomerID{8: 9})
 	equal(t, "merged", allMerged(t, m), map[cx.CustomerID]cx.CustomerID{8: 9, 4: 5})
+
+	// What is kept of a merge may change between two cuts.
+	again.Filled, again.WinnerBefore = 99, []byte("filled")
+	if err := m.Checkpoint(ctx, &pipeline.Checkpoint{
+		Epoch: m.head.Epoch, Previous: m.head.Position, Position: m.head.Position, Time: m.head.Time, Shared: m.head.Shared,
+		Merges: []pipeline.MergeChange{{Position: m.head.Position, Put: again}},
+	}); err != nil {
+		t.Fatal(err)
+	}
+	equal(t, "the merges of 9", kept(t, m, 9), []pipeline.MergeFact{*again})
 
 	m.commit(pipeline.Checkpoint{MergeFloor: 20})
 	equal(t, "the old merges of 8", kept(t, start(t, open()), 8), []pipeline.MergeFact{*again})
