@@ -71,15 +71,21 @@ func (c *control) ask(ctx context.Context, method, path string, in, out any) err
 // The workspace that a server of our own is measured in.
 const workspace = "bench"
 
+const why = "measurement"
+
+// publish puts a set in force.
+func (c *control) publish(ctx context.Context, set string) error {
+	files := []map[string]string{{"name": "bench.yaml", "text": set}}
+	return c.ask(ctx, http.MethodPost, "/api/v1/definitions?workspace="+workspace, map[string]any{"files": files, "why": why}, nil)
+}
+
 // prepare makes the workspace, publishes the set and makes a server key and a
 // browser key.
 func (c *control) prepare(ctx context.Context) (serverKey, browserKey string, err error) {
-	const why = "measurement"
 	if err := c.ask(ctx, http.MethodPost, "/api/v1/workspaces", map[string]string{"slug": workspace, "why": why}, nil); err != nil {
 		return "", "", err
 	}
-	files := []map[string]string{{"name": "bench.yaml", "text": Definitions(workspace)}}
-	if err := c.ask(ctx, http.MethodPost, "/api/v1/definitions?workspace="+workspace, map[string]any{"files": files, "why": why}, nil); err != nil {
+	if err := c.publish(ctx, Definitions(workspace)); err != nil {
 		return "", "", err
 	}
 	if serverKey, err = c.makeKey(ctx, "server"); err != nil {

@@ -18,10 +18,12 @@ const (
 	Replay Mode = "replay" // kill at full load: how long until the server is back
 	Rules  Mode = "rules"  // in this process: segments and actions for one event
 	Floor  Mode = "floor"  // append and fdatasync, no server: what the disk allows
+
+	Backfill Mode = "backfill" // ask for statistics that nobody kept: how fast the log is folded
 )
 
 // Modes lists every mode.
-var Modes = []Mode{Closed, Open, Memory, Replay, Rules, Floor}
+var Modes = []Mode{Closed, Open, Memory, Replay, Rules, Floor, Backfill}
 
 // Options say what to measure. The zero value of a field takes the default that
 // is given with it.
@@ -41,7 +43,8 @@ type Options struct {
 
 	Connections int           // 32; 64 when open
 	Batch       int           // events a request; 50, and 1 when open
-	Rate        float64       // open: requests a second; 2000
+	Rate        float64       // open: requests a second; 2000. backfill: the same beside a second one; 0 is none
+	Events      int           // backfill: how many there are to fold; 1,000,000
 	Duration    time.Duration // measured time; 30 s, replay 20 s, floor 5 s, rules 2 s
 	WarmUp      time.Duration // before it; 5 s, negative for none
 	Customers   int           // 1,000,000; 2,000 for rules
@@ -59,7 +62,10 @@ func (o Options) withDefaults() (Options, error) {
 	standard(&o.Connections, map[Mode]int{Open: 64}[o.Mode], 32)
 	standard(&o.Batch, map[Mode]int{Open: 1}[o.Mode], 50)
 	standard(&o.Customers, map[Mode]int{Rules: 2000}[o.Mode], 1_000_000)
-	standard(&o.Rate, 0, 2000)
+	standard(&o.Events, 0, 1_000_000)
+	if o.Mode != Backfill {
+		standard(&o.Rate, 0, 2000)
+	}
 	standard(&o.Seed, 0, 1)
 	standard(&o.Duration, map[Mode]time.Duration{Replay: 20 * time.Second, Rules: 2 * time.Second, Floor: 5 * time.Second}[o.Mode], 30*time.Second)
 	standard(&o.WarmUp, 0, 5*time.Second)
@@ -90,6 +96,8 @@ func (o *Options) check() error {
 		return fmt.Errorf("%d connections: use 1 to 10000", o.Connections)
 	case o.Batch < 0 || o.Batch > 500:
 		return fmt.Errorf("batches of %d events: use 1 to 500, a request may have 500 KB", o.Batch)
+	case o.Events < 0 || o.Mode == Backfill && o.Events < o.Connections*o.Batch:
+		return fmt.Errorf("%d events: send at least one batch of %d over each of %d connections", o.Events, o.Batch, o.Connections)
 	case o.Rate < 0 || o.Duration < 0:
 		return fmt.Errorf("rate %v, duration %v: neither can be negative", o.Rate, o.Duration)
 	case o.Customers < 0 || o.Customers > 1<<31:

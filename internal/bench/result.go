@@ -59,6 +59,12 @@ type Result struct {
 
 	BytesPerCustomer float64 `json:"bytes_per_customer,omitempty"`
 
+	Filled        uint64  `json:"filled,omitempty"`                   // events that were folded for new statistics
+	FillSeconds   float64 `json:"fill_s,omitempty"`                   // from the answer to the set until they were known
+	JudgedSeconds float64 `json:"judged_s,omitempty"`                 // after that, until everybody was judged by them
+	FillBeside    float64 `json:"fill_beside_s,omitempty"`            // the same as fill_s beside requests
+	FillBesidePS  float64 `json:"beside_events_per_second,omitempty"` // events folded then
+
 	ReadySeconds     float64  `json:"ready_s,omitempty"`  // from the restart until events are taken
 	Replayed         uint64   `json:"replayed,omitempty"` // events replayed since the checkpoint
 	ReplayPerSecond  float64  `json:"replay_events_per_second,omitempty"`

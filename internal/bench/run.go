@@ -41,7 +41,7 @@ func Run(ctx context.Context, o Options, w io.Writer) (Result, error) {
 // server runs the modes that need one.
 func (r *Result) server(ctx context.Context, o Options) (err error) {
 	r.Connections, r.Batch, r.Customers, r.Seed, r.Actions = o.Connections, o.Batch, o.Customers, o.Seed, o.Actions
-	if o.Mode == Open {
+	if o.Mode == Open || o.Mode == Backfill {
 		r.Rate = o.Rate
 	}
 	t, err := aim(ctx, o)
@@ -54,6 +54,8 @@ func (r *Result) server(ctx context.Context, o Options) (err error) {
 		return r.memory(ctx, o, t)
 	case Replay:
 		return r.replay(ctx, o, t)
+	case Backfill:
+		return r.backfill(ctx, o, t)
 	default:
 		return r.measure(ctx, o, t)
 	}

@@ -8,7 +8,7 @@ import (
 )
 
 type benchCmd struct {
-	Mode        string        `enum:"closed,open,rules,memory,replay,floor" default:"closed" help:"closed, open, rules, memory, replay or floor."`
+	Mode        string        `enum:"closed,open,rules,memory,replay,floor,backfill" default:"closed" help:"closed, open, rules, memory, replay, floor or backfill."`
 	Target      string        `placeholder:"HOST:PORT" help:"A running server; without one a server of our own is started on a fresh directory."`
 	WriteKey    string        `placeholder:"KEY" help:"Write key for the target."`
 	Key         string        `env:"KIKUBARI_KEY" placeholder:"KEY" help:"Read or admin key for the target, to ask what it stored."`
@@ -16,7 +16,8 @@ type benchCmd struct {
 	Data        string        `placeholder:"DIR" help:"Directory of our own server; a temporary one by default."`
 	Connections int           `placeholder:"N" help:"Connections at once."`
 	Batch       int           `placeholder:"N" help:"Events a request."`
-	Rate        float64       `placeholder:"N" help:"open: requests a second."`
+	Rate        float64       `placeholder:"N" help:"open: requests a second; backfill: requests a second beside it."`
+	Events      int           `placeholder:"N" help:"backfill: events to fold."`
 	Duration    time.Duration `placeholder:"D" help:"Measured time."`
 	WarmUp      time.Duration `placeholder:"D" help:"Time before it."`
 	Customers   int           `placeholder:"N" help:"Customers in the model."`
@@ -31,7 +32,7 @@ type benchCmd struct {
 func (c *benchCmd) Run(ctx context.Context, s Streams) error {
 	_, err := bench.Run(ctx, bench.Options{
 		Mode: bench.Mode(c.Mode), Target: c.Target, Key: c.WriteKey, Admin: c.Key, PID: c.PID, Args: c.Serve, Data: c.Data,
-		Connections: c.Connections, Batch: c.Batch, Rate: c.Rate, Duration: c.Duration, WarmUp: c.WarmUp,
+		Connections: c.Connections, Batch: c.Batch, Rate: c.Rate, Events: c.Events, Duration: c.Duration, WarmUp: c.WarmUp,
 		Customers: c.Customers, Seed: c.Seed, Actions: c.Actions, WithFloor: c.Floor, JSON: c.JSON,
 	}, s.Out)
 	return err
