@@ -64,7 +64,9 @@ func (s *Shard) Fingerprint(ctx context.Context, each func(cx.CustomerID, [32]by
 			each(r.id, r.sum)
 		}
 	}
-	f := Fingerprint{Position: s.position, Customers: len(rows), Shared: sha256.Sum256(s.state.encode())}
+	state := *s.state
+	state.entries = 0 // follows from the position, and is not known where an earlier version has not counted
+	f := Fingerprint{Position: s.position, Customers: len(rows), Shared: sha256.Sum256(state.encode())}
 	h.Sum(f.State[:0])
 	f.Outbox = s.outboxSum()
 	f.Sightings = sha256.Sum256(s.resolver.AppendSightings(nil))
