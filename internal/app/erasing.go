@@ -53,7 +53,7 @@ func (e *erasing) load(ctx context.Context) error {
 func (e *erasing) hides(at cx.Position, ev *cx.Event) bool {
 	e.hidden.RLock()
 	defer e.hidden.RUnlock()
-	return e.hidden.tombstones.hides(at, ev)
+	return e.hidden.hides(at, ev)
 }
 
 // Erase makes erasing an api.Erasures. What it has begun is finished later, should

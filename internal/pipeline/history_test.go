@@ -33,7 +33,7 @@ import (
 // HISTORIES says how many there are; HISTORY_SEED is the seed of the first, and
 // alone repeats that one.
 func TestHistoriesFollowFromTheJournal(t *testing.T) {
-	seeds := slices.Collect(seedsOf(t, 32))
+	seeds := slices.Collect(seedsOf(t, 30))
 	sets := townSets(t)
 	done := map[string]int{}
 	for _, seed := range seeds {
