@@ -267,6 +267,9 @@ func (l *life) step() {
 	case n < 97:
 		l.kill("and goes on")
 		l.count("kill")
+		if l.r.IntN(5) == 0 {
+			l.check()
+		}
 		l.start()
 	default:
 		l.flush()
@@ -646,6 +649,17 @@ func (l *life) atUnmerge(f func() error) {
 		if err != nil {
 			l.Error(err)
 		}
+	}
+}
+
+// check holds the state that the stopped machine recovers against one that was
+// never stopped.
+func (l *life) check() {
+	l.Helper()
+	want := run(l.T, l.j, filepath.Join(l.TempDir(), "plain.db"), new(shelf), pipeline.Options{Workers: 1, CheckpointEvery: time.Hour})
+	got := run(l.T, l.j, l.path, l.house, pipeline.Options{Workers: 1 + l.r.IntN(5), CheckpointEvery: 1})
+	if diff := cmp.Diff(want, got); diff != "" {
+		l.Errorf("another state on the way (-plain +this):\n%s", diff)
 	}
 }
 

@@ -11,7 +11,9 @@ import (
 // every identity there is.
 func (r *Resolver) Knows(id cx.CustomerID) bool {
 	r.settle()
-	id = r.Current(id)
+	if id = r.Current(id); id == 0 {
+		return false
+	}
 	if _, ok := r.standing[id]; ok || r.nameless.ids[id] {
 		return true
 	}
