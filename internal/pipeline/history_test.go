@@ -33,7 +33,7 @@ import (
 // HISTORIES says how many there are; HISTORY_SEED is the seed of the first, and
 // alone repeats that one.
 func TestHistoriesFollowFromTheJournal(t *testing.T) {
-	seeds := slices.Collect(seedsOf(t, 30))
+	seeds := slices.Collect(seedsOf(t, 24))
 	sets := townSets(t)
 	done := map[string]int{}
 	for _, seed := range seeds {
@@ -44,7 +44,7 @@ func TestHistoriesFollowFromTheJournal(t *testing.T) {
 		}
 	}
 	t.Logf("%d histories: %v", len(seeds), done)
-	if len(seeds) < 30 {
+	if len(seeds) < 24 {
 		return
 	}
 	for what, least := range map[string]int{"merge": 1, "unmerge": 2, "quarantine": 1, "undo links": 0, "release": 0, "erase": 0, "fate": 1, "stop": 1, "kill": 2, "kill at an un-merge": 0, "spill": 0} {
