@@ -232,10 +232,24 @@ func TestUnmergeOfAMergeMadeAnew(t *testing.T) {
 	three := w.three()
 	visitsUnder(t, w.j, w.clock, 801, 50, curious(t))
 	w.append(backfilled(1))
+	// The first time what the filler has cannot be read: it is written into the kept
+	// merges at the next start.
+	scratch := sqlite.Scratch{Dir: filepath.Join(dir, "backfill")}
+	w.lives(filepath.Join(dir, "state.db"), "", pipeline.Options{Passive: true, Scratch: unreadable{scratch}}, func() {
+		if err := w.shard.Flush(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if left, err := scratch.Numbers(); err != nil || len(left) != 1 {
+		t.Fatalf("%d fillers are left, want 1: %v", len(left), err)
+	}
 	for range 2 {
 		w.lives(filepath.Join(dir, "state.db"), filepath.Join(dir, "backfill"), pipeline.Options{Workers: 2, Passive: true}, func() {
 			if err := w.shard.Flush(t.Context()); err != nil {
 				t.Fatal(err)
+			}
+			if left, err := scratch.Numbers(); err != nil || len(left) != 0 {
+				t.Fatalf("%d fillers are left, want none: %v", len(left), err)
 			}
 			facts, err := w.shard.Merges(t.Context(), three)
 			if err != nil {
@@ -252,6 +266,20 @@ func TestUnmergeOfAMergeMadeAnew(t *testing.T) {
 	want := keeping(t, w.j, curious(t))
 	got, _ := people(t, w.j, t.TempDir(), new(shelf), pipeline.Options{Workers: 2}, nil)
 	same(t, want, got)
+}
+
+// unreadable is a scratch of which no merge can be read.
+type unreadable struct{ sqlite.Scratch }
+
+type unreadableStore struct{ pipeline.ScratchStore }
+
+func (u unreadable) Open(ctx context.Context, number uint64, begin func() (pipeline.Origin, error)) (pipeline.ScratchStore, error) {
+	store, err := u.Scratch.Open(ctx, number, begin)
+	return unreadableStore{store}, err
+}
+
+func (unreadableStore) Merges(context.Context, cx.CustomerID, func(pipeline.MergeFact) error) error {
+	return errors.New("the disk is gone")
 }
 
 // meanwhile is a shelf beside which something happens once when it is read.

@@ -149,7 +149,10 @@ func (w *town) lives(path, scratch string, o pipeline.Options, happen func()) {
 		w.Fatal(err)
 	}
 	defer state.Close()
-	o.Journal, o.Store, o.Warehouse, o.History, o.Scratch = w.j, state, w.house, fromBeginning{w.j}, sqlite.Scratch{Dir: scratch}
+	o.Journal, o.Store, o.Warehouse, o.History = w.j, state, w.house, fromBeginning{w.j}
+	if o.Scratch == nil {
+		o.Scratch = sqlite.Scratch{Dir: scratch}
+	}
 	shard, err := pipeline.Open(w.Context(), o)
 	if err != nil {
 		w.Fatal(err)
