@@ -26,6 +26,7 @@ type home struct {
 }
 
 func newHome(t *testing.T, devices ...string) *home {
+	t.Helper()
 	h := &home{T: t, dir: t.TempDir(), clock: &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}, house: new(shelf), at: map[string]cx.CustomerID{}}
 	h.j = newPaper(h.clock)
 	h.start()
