@@ -19,7 +19,7 @@ func (r *Result) backfill(ctx context.Context, o Options, t *target) error {
 	if err != nil {
 		return err
 	}
-	f, err := t.askAnew(ctx, 41)
+	f, err := t.askAnew(ctx, 41, true)
 	if err != nil {
 		return err
 	}
@@ -49,8 +49,7 @@ func (r *Result) past(ctx context.Context, o Options, t *target) error {
 	return errors.Join(err, r.verify(ctx, t, 0))
 }
 
-// beside asks for other statistics while requests come, until these are known and
-// everybody is judged by them.
+// beside asks for other statistics while requests come, until these are known.
 func (r *Result) beside(ctx context.Context, o Options, t *target) error {
 	single := o
 	single.Batch = 1
@@ -71,7 +70,7 @@ func (r *Result) beside(ctx context.Context, o Options, t *target) error {
 	err = pause(ctx, o.WarmUp)
 	var f filling
 	if err == nil {
-		f, err = t.askAnew(ctx, 43)
+		f, err = t.askAnew(ctx, 43, false)
 	}
 	took := time.Since(s.warm)
 	end()
@@ -118,9 +117,9 @@ type filling struct {
 	entries uint64        // of the log, when they were last looked at before they were known
 }
 
-// askAnew publishes a set that asks for new statistics and waits until everybody
-// has them.
-func (c *control) askAnew(ctx context.Context, days int) (f filling, err error) {
+// askAnew publishes a set that asks for new statistics and waits until these are
+// known or, if it is to, until everybody is judged by them.
+func (c *control) askAnew(ctx context.Context, days int, everybody bool) (f filling, err error) {
 	if err := c.publish(ctx, asked(days)); err != nil {
 		return f, err
 	}
@@ -148,6 +147,8 @@ func (c *control) askAnew(ctx context.Context, days int) (f filling, err error) 
 			return f, errors.New("the server fills nothing: it has kept these statistics already, or there are no events")
 		case len(list) == 0:
 			f.judged = time.Since(from) - f.known
+			return f, nil
+		case f.known > 0 && !everybody:
 			return f, nil
 		}
 		if err := pause(ctx, 10*time.Millisecond); err != nil {

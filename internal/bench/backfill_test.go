@@ -48,6 +48,7 @@ func TestAskAnew(t *testing.T) {
 		fails   string
 	}{
 		"filled":  {[]string{`[{"number":1,"of":0}]`, `[{"number":1,"of":90}]`, `[{"number":1,"of":100}]`, `[{"number":1,"known":"7.0","of":130}]`, `[]`}, 100, ""},
+		"known":   {[]string{`[{"number":2,"of":90}]`, `[{"number":2,"known":"7.0","of":130}]`}, 90, ""},
 		"at once": {[]string{`[]`}, 0, "fills nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -63,14 +64,14 @@ func TestAskAnew(t *testing.T) {
 				}
 			}))
 			defer server.Close()
-			f, err := newControl(strings.TrimPrefix(server.URL, "http://"), "").askAnew(t.Context(), 41)
+			f, err := newControl(strings.TrimPrefix(server.URL, "http://"), "").askAnew(t.Context(), 41, name != "known")
 			if c.fails != "" {
 				if err == nil || !strings.Contains(err.Error(), c.fails) {
 					t.Fatalf("got %v, want that it %s", err, c.fails)
 				}
 				return
 			}
-			if err != nil || published != 1 || asked != len(c.answers) || f.entries != c.entries || f.known <= 0 || f.judged <= 0 {
+			if err != nil || published != 1 || asked != len(c.answers) || f.entries != c.entries || f.known <= 0 || (f.judged > 0) == (name == "known") {
 				t.Errorf("%+v, %v, after %d of %d answers", f, err, asked, len(c.answers))
 			}
 		})
