@@ -36,7 +36,8 @@ type Unmerging struct {
 	plan    *Plan
 	present *cx.Customer
 	fact    *MergeFact
-	later   []MergeFact // that have not come up yet
+	later   []MergeFact           // that have not come up yet
+	first   map[cx.Position]uint8 // index of the first of later at a position
 	family  map[cx.CustomerID]cx.CustomerID
 	spans   []Span
 
@@ -172,7 +173,7 @@ type UnmergedPart struct {
 func NewUnmerging(plan *Plan, present *cx.Customer, fact *MergeFact, later []MergeFact, family map[cx.CustomerID]cx.CustomerID, owner func(cx.HashKey) cx.CustomerID) (*Unmerging, error) {
 	u := &Unmerging{
 		plan: plan, present: present, fact: fact, family: family,
-		people: map[cx.CustomerID]*cx.Customer{}, owner: owner, theirs: map[cx.HashKey]cx.Position{}, marks: map[cx.CustomerID][]cx.Seen{},
+		people: map[cx.CustomerID]*cx.Customer{}, owner: owner, theirs: map[cx.HashKey]cx.Position{}, marks: map[cx.CustomerID][]cx.Seen{}, first: map[cx.Position]uint8{},
 	}
 	u.resolver.Configure(present.Workspace, plan.settings)
 	u.resolver.heeds, u.resolver.elsewhere = u.heeds, u.elsewhere
@@ -245,6 +246,9 @@ func (u *Unmerging) follow(later []MergeFact) cx.CustomerID {
 			continue
 		}
 		u.later = append(u.later, f)
+		if n := len(u.later); n == 1 || u.later[n-2].Position != f.Position {
+			u.first[f.Position] = f.Index
+		}
 		u.forget = append(u.forget, f.Key())
 		if f.Loser == id {
 			id = f.Winner
@@ -385,17 +389,23 @@ func (u *Unmerging) known(id cx.CustomerID) cx.CustomerID {
 
 func (u *Unmerging) merge(m Merge, at cx.Position, now cx.Instant) {
 	winner, loser := u.person(m.Winner, now), u.person(m.Loser, now)
-	f := MergeFact{Merge: m.Clone(), Position: at, At: now, Workspace: u.present.Workspace}
-	if at == u.fact.Position {
-		f.Index = u.fact.Index + 1
-	}
-	if n := len(u.facts); n > 0 && u.facts[n-1].Position == at {
-		f.Index = u.facts[n-1].Index + 1
-	}
+	f := MergeFact{Merge: m.Clone(), Position: at, Index: u.next(at), At: now, Workspace: u.present.Workspace}
 	f.WinnerBefore, f.LoserBefore = AppendCustomer(nil, winner), AppendCustomer(nil, loser)
 	u.facts = append(u.facts, f)
 	out := u.folder.Merge(u.plan, winner, loser, now)
 	u.marks[m.Winner] = append(append(u.marks[m.Winner], u.marks[m.Loser]...), out.Spilled...)
+}
+
+// next returns which merge at a position comes next: behind the undone one, and
+// behind those that were made there before one of these people took part.
+func (u *Unmerging) next(at cx.Position) uint8 {
+	if n := len(u.facts); n > 0 && u.facts[n-1].Position == at {
+		return u.facts[n-1].Index + 1
+	}
+	if at == u.fact.Position {
+		return u.fact.Index + 1
+	}
+	return u.first[at]
 }
 
 // End brings up what is left and returns what was found. It fails with kind

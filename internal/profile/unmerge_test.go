@@ -236,9 +236,15 @@ func (w *town) state() map[cx.CustomerID]string {
 	return out
 }
 
-// check holds what is always true: whoever an identity leads to has it.
+// check holds what is always true: whoever an identity leads to has it, and
+// merges are in order.
 func (w *town) check() {
 	w.t.Helper()
+	for i := 1; i < len(w.facts); i++ {
+		if a, b := &w.facts[i-1], &w.facts[i]; a.Position == b.Position && a.Index >= b.Index {
+			w.t.Fatalf("of two merges at %v, %s into %s and %s into %s, nobody can tell which came first", a.Position, a.Loser, a.Winner, b.Loser, b.Winner)
+		}
+	}
 	for id, c := range w.people {
 		var who standing
 		for _, n := range c.Identities {
@@ -291,6 +297,42 @@ func (w *town) checkReloaded(known []cx.CustomerID) {
 			w.t.Fatalf("%s stands as %+v and, reloaded, as %+v", now, was, is)
 		}
 	}
+}
+
+// One event merged two others before it brought in somebody whose merge is undone
+// later: the merges of that event stay in order, so that what came of them can be
+// undone too.
+func TestMergesOfOneEventStayInOrder(t *testing.T) {
+	w := newTown(t, NewPlan(Settings{MergeOn: []cx.Namespace{cx.Mail}}, nil))
+	position, now := uint64(0), cx.Instant(0)
+	call := func(user, mail, device string) cx.CustomerID {
+		position++
+		now += cx.Second
+		ev := &cx.Event{
+			Workspace: "demo", Key: "k", KeyKind: cx.ServerKey, Flags: cx.Verified, Type: cx.Identify, Name: cx.Identified,
+			MessageID: fmt.Sprint(position), AnonymousID: device, UserID: user, Properties: fmt.Appendf(nil, `{"email":%q}`, mail),
+		}
+		w.event(ev, cx.At(position, 0), now)
+		return w.resolver.Lookup("demo", cx.Identity{Namespace: cx.AnonymousID, Value: device})
+	}
+	person, other := call("", "", "desk"), call("", "", "sofa")
+	user, friend := call("u", "", "phone"), call("", "f@x.jp", "tablet")
+	position++
+	w.join(person, other, cx.At(position, 0), now)
+	call("u", "f@x.jp", "desk")
+	if len(w.facts) != 3 || w.facts[1].Loser != friend || w.facts[2].Loser != person || w.facts[2].Winner != user {
+		t.Fatalf("%d merges: not what is to be shown", len(w.facts))
+	}
+	position++
+	if parts := w.unmerge(0, cx.At(position, 0)); !parts[other] {
+		t.Fatalf("the un-merge makes %v", parts)
+	}
+	w.check()
+	position++
+	if parts := w.unmerge(1, cx.At(position, 0)); !parts[friend] {
+		t.Fatalf("the next un-merge makes %v", parts)
+	}
+	w.check()
 }
 
 // TestUnmergeIsAsIfNeverMerged lets random people identify themselves, share
