@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -39,15 +40,18 @@ func (c *eraseCmd) Run(ctx context.Context, s Streams) error {
 	if err := c.call(ctx, http.MethodPost, path, c.query(), map[string]any{"dry_run": true}, &found); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.Out, "Customer %s of workspace %s, known by %d ids, with %d rows in the warehouse.\n", found.Customers[0], found.Workspace, len(found.Customers), found.Rows)
+	fmt.Fprintf(s.Out, "Customer %s of workspace %s; merged into it: %d; rows in the warehouse: %d.\n", found.Customers[0], found.Workspace, len(found.Customers)-1, found.Rows)
 	if c.DryRun {
 		return nil
 	}
 	if !c.Yes {
 		fmt.Fprint(s.Out, "This cannot be undone. Type the customer's id to erase this person: ")
 		line, err := bufio.NewReader(s.In).ReadString('\n')
+		if err != nil && !errors.Is(err, io.EOF) {
+			return err
+		}
 		if strings.TrimSpace(line) != found.Customers[0] {
-			return errors.Join(errors.New("nothing was erased"), err)
+			return errors.New("nothing was erased: that is not the id; --yes does not ask for it")
 		}
 	}
 	in := map[string]any{}

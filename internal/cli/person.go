@@ -16,6 +16,7 @@ type person struct {
 	inWorkspace
 	ID        string `arg:"" optional:"" help:"Id of the customer, c_…; or name one by an identity."`
 	User      string `placeholder:"ID" help:"Who has this user id."`
+	Claimed   string `placeholder:"ID" help:"Who claimed this user id in a browser."`
 	Mail      string `placeholder:"ADDRESS" help:"Who has this mail address, where it may merge customers."`
 	Phone     string `placeholder:"NUMBER" help:"Who has this phone number, where it may merge customers."`
 	Line      string `placeholder:"ID" help:"Who has this LINE user id."`
@@ -24,7 +25,7 @@ type person struct {
 
 // resolve returns the customer's id.
 func (p *person) resolve(ctx context.Context) (string, error) {
-	show := customerShow{inWorkspace: p.inWorkspace, ID: p.ID, User: p.User, Mail: p.Mail, Phone: p.Phone, Line: p.Line, Anonymous: p.Anonymous}
+	show := customerShow{inWorkspace: p.inWorkspace, ID: p.ID, User: p.User, Claimed: p.Claimed, Mail: p.Mail, Phone: p.Phone, Line: p.Line, Anonymous: p.Anonymous}
 	path, query, err := show.where()
 	if err != nil {
 		return "", err

@@ -64,7 +64,7 @@ func (c *committer) renew(ctx context.Context, done renewal) {
 		j.mu.Unlock()
 	}
 	if err == nil {
-		j.o.Log.InfoContext(ctx, "journal_renewed", slog.Duration("took", time.Since(start)))
+		j.o.Log.InfoContext(ctx, "the journal was written anew", slog.Duration("took", time.Since(start)))
 	} else {
 		err = fmt.Errorf("write the journal anew: %w", err)
 	}
