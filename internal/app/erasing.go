@@ -17,6 +17,7 @@ import (
 	"github.com/kikubari/kikubari/internal/cx"
 	"github.com/kikubari/kikubari/internal/definition"
 	"github.com/kikubari/kikubari/internal/fault"
+	"github.com/kikubari/kikubari/internal/pipeline"
 	"github.com/kikubari/kikubari/internal/store/sqlite"
 )
 
@@ -193,10 +194,26 @@ func (e *erasing) carryOut(ctx context.Context, c *sqlite.Erasure) error {
 // command has the machine forget a customer.
 func (e *erasing) command(ctx context.Context, c *sqlite.Erasure, id cx.CustomerID) error {
 	done, err := e.shard.Command(ctx, &cx.Command{Kind: cx.CommandErase, Workspace: c.Workspace, Who: c.Who, Body: cx.AppendErase(nil, id)})
-	if err == nil {
-		c.Position = done.Position
+	if err != nil {
+		return err
 	}
-	return err
+	c.Position = done.Position
+	return e.widen(ctx, c, &done)
+}
+
+// widen takes in whoever was merged with the person, and every name that came up,
+// between the look at them and the command.
+func (e *erasing) widen(ctx context.Context, c *sqlite.Erasure, done *pipeline.Commanded) error {
+	for _, id := range done.Forgotten {
+		if !slices.Contains(c.Customers, id) {
+			c.Customers = append(c.Customers, id)
+		}
+	}
+	stones, err := e.mark(ctx, c, done.Names)
+	if err != nil {
+		return err
+	}
+	return e.control.Bury(ctx, c.ID, stones)
 }
 
 // commandAgain has the machine forget everybody of an erasure whom a backup has

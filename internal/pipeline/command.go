@@ -12,6 +12,9 @@ type Commanded struct {
 	Position cx.Position
 	At       cx.Instant // log time
 	Err      error      // why the machine did nothing; every replay does nothing there too
+
+	Forgotten []cx.CustomerID // by an erasure: who it was at last, and all that were merged into it
+	Names     []cx.Identity   // by which they were known
 }
 
 // Command appends c and returns when it has taken effect: what is asked of the

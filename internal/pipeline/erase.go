@@ -40,7 +40,9 @@ func (s *Shard) commandErase(at cx.Position, c *cx.Command) error {
 
 // erase takes a customer, and what waits to be sent to it, off its lane.
 func (w *worker) erase(l *lane, o *order) {
+	done := Commanded{Position: o.at, At: w.scope.Now, Forgotten: o.family}
 	if r := w.find(l, o.customer); r != nil {
+		done.Names = r.customer.Identities
 		if r.epoch != 0 && r.epoch != w.epoch {
 			w.encode(r) // the running cut still needs it
 		}
@@ -61,5 +63,7 @@ func (w *worker) erase(l *lane, o *order) {
 	if o.family != nil && w.wanted(o.at) {
 		w.feed.Erased = append(w.feed.Erased, ErasedRow{Position: o.at, At: w.scope.Now, Workspace: o.about, Customers: o.family})
 	}
-	w.commanded(o)
+	if o.commanded {
+		w.shard.outcomes.give(o.at, done)
+	}
 }

@@ -87,6 +87,36 @@ func TestErasedPersonsLeaveNothing(t *testing.T) {
 	}
 }
 
+// An erasure says whom it made forgotten: also who was merged a moment before, and
+// by which names all of them were known.
+func TestErasureSaysWho(t *testing.T) {
+	dir := t.TempDir()
+	clock := &wall{at: time.Date(2026, 11, 22, 3, 0, 0, 0, time.UTC)}
+	j := openJournal(t, filepath.Join(dir, "journal"), clock)
+	s, stop := live(t, j, filepath.Join(dir, "state.db"), new(shelf), pipeline.Options{})
+	defer stop()
+	tv := cx.NewCustomerID(say(t, j, added("tv", 1), clock.now()))
+	car := cx.NewCustomerID(say(t, j, added("car", 2), clock.now()))
+	if _, err := s.Command(t.Context(), &cx.Command{Kind: cx.CommandMerge, Workspace: "demo", Body: cx.AppendPair(nil, tv, car)}); err != nil {
+		t.Fatal(err)
+	}
+	done, err := s.Command(t.Context(), &cx.Command{Kind: cx.CommandErase, Workspace: "demo", Body: cx.AppendErase(nil, car)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]cx.CustomerID{tv, car}, done.Forgotten); diff != "" {
+		t.Errorf("forgotten (-want +got):\n%s", diff)
+	}
+	var names []string
+	for _, n := range done.Names {
+		names = append(names, n.Value)
+	}
+	slices.Sort(names)
+	if diff := cmp.Diff([]string{"car", "tv"}, names); diff != "" {
+		t.Errorf("names (-want +got):\n%s", diff)
+	}
+}
+
 // nothingOf fails when a store has a row of somebody who is gone.
 func nothingOf(t *testing.T, s *station, gone map[cx.CustomerID]bool) {
 	t.Helper()

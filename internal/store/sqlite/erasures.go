@@ -52,18 +52,22 @@ func (c *Control) AddErasure(ctx context.Context, e *Erasure, stones []Tombstone
 		return fmt.Errorf("keep an erasure: %w", err)
 	}
 	defer tx.Rollback()
-	texts := make([]string, len(e.Customers))
-	for i, id := range e.Customers {
-		texts[i] = id.String()
-	}
 	if _, err := tx.ExecContext(ctx, "INSERT INTO erasures (id, workspace, customers, who, asked_at, position, again, refused, done_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-		e.ID, e.Workspace, strings.Join(texts, ","), e.Who, e.AskedAt, int64(e.Position), e.Again, e.Refused, e.DoneAt); err != nil {
+		e.ID, e.Workspace, idsOf(e), e.Who, e.AskedAt, int64(e.Position), e.Again, e.Refused, e.DoneAt); err != nil {
 		return fmt.Errorf("keep an erasure: %w", err)
 	}
 	if err := bury(ctx, tx, e.ID, stones); err != nil {
 		return err
 	}
 	return tx.Commit()
+}
+
+func idsOf(e *Erasure) string {
+	ids := make([]string, len(e.Customers))
+	for i, id := range e.Customers {
+		ids[i] = id.String()
+	}
+	return strings.Join(ids, ",")
 }
 
 // Bury adds tombstones to an erasure.
@@ -90,7 +94,7 @@ func bury(ctx context.Context, tx *sql.Tx, id string, stones []Tombstone) error 
 
 // NoteErasure keeps how far an erasure has come.
 func (c *Control) NoteErasure(ctx context.Context, e *Erasure) error {
-	_, err := c.db.ExecContext(ctx, "UPDATE erasures SET position = ?, refused = ?, done_at = ?, journal_at = ?, file_at = ? WHERE id = ?", int64(e.Position), e.Refused, e.DoneAt, e.JournalAt, e.FileAt, e.ID)
+	_, err := c.db.ExecContext(ctx, "UPDATE erasures SET customers = ?, position = ?, refused = ?, done_at = ?, journal_at = ?, file_at = ? WHERE id = ?", idsOf(e), int64(e.Position), e.Refused, e.DoneAt, e.JournalAt, e.FileAt, e.ID)
 	return err
 }
 
