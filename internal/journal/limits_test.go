@@ -198,18 +198,19 @@ func TestFollowerBehindInBytes(t *testing.T) {
 	j := open(t, journal.Options{Dir: t.TempDir(), MaxBehind: 1000, MaxBehindBytes: 1 << 20})
 	release := blocked(t, j)
 	defer release()
-	written := 0
-	for {
-		ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	write := func(within time.Duration) error {
+		ctx, cancel := context.WithTimeout(t.Context(), within)
+		defer cancel()
 		_, err := j.Append(ctx, events(strings.Repeat("x", 300_000)), nil)
-		cancel()
-		if err != nil {
-			break
-		}
-		written++
+		return err
 	}
-	if written != 4 {
-		t.Errorf("%d records of 300 kB were written ahead of the follower, want 4", written)
+	for i := range 4 {
+		if err := write(30 * time.Second); err != nil {
+			t.Fatalf("record %d of 300 kB: %v", i+1, err)
+		}
+	}
+	if err := write(500 * time.Millisecond); cx.KindOf(err) != cx.Unavailable {
+		t.Errorf("a fifth record of 300 kB ahead of the follower: %v", err)
 	}
 }
 

@@ -184,7 +184,7 @@ func appendPastTheLimit(j *journal.Journal, name string) error {
 		return err
 	}
 	filler, refused := noise(100_000), 0
-	for i, after := 0, 0; after < 20; i++ {
+	for i, acked, after := 0, 0, 0; after < 20; i++ {
 		entries := events(fmt.Sprintf("%s/%d/%s", name, i, filler))
 		at, err := j.Append(context.Background(), entries, nil)
 		switch {
@@ -192,12 +192,12 @@ func appendPastTheLimit(j *journal.Journal, name string) error {
 			if err := printAcks(at, entries); err != nil {
 				return err
 			}
-			if refused > 0 {
+			if acked++; refused > 0 {
 				after++
 			}
 		case cx.KindOf(err) != cx.Unavailable:
 			return fmt.Errorf("append %d: %w", i, err)
-		default:
+		case acked >= 10: // before that only a slow disk can be the cause
 			if refused++; refused == 2 {
 				if err := syscall.Setrlimit(syscall.RLIMIT_FSIZE, &before); err != nil {
 					return err
